@@ -1,0 +1,5 @@
+pub mod address;
+pub mod cpython;
+pub mod elf;
+pub mod probe;
+pub mod process;
