@@ -1,0 +1,203 @@
+//! Taking hold of processes: a launched command before its first instruction, a running process with all its threads.
+
+use std::io;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::space::AddressSpace;
+use super::state::Phase;
+use super::{Launch, Tracer, spawn, sys};
+use crate::cpython::availability;
+use crate::process::maps;
+use crate::process::memory::ProcessMemory;
+use crate::process::obstacle::{self, Attempt, Caller, Obstacle};
+
+/// What is to be reported of every tracee. PTRACE_O_EXITKILL is not among them: a tracer that dies must not take the
+/// program with it.
+const OPTIONS: i32 = libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACESYSGOOD;
+
+/// So often the list of threads is read again until no new one shows up.
+const ROUNDS: usize = 1000;
+
+/// Why a process cannot be traced.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The system refused; the text says why and what to do.
+    #[error("{0}")]
+    Obstacle(Box<Obstacle>),
+    /// The command could not be started.
+    #[error("cannot start the command: {0}")]
+    Spawn(#[from] io::Error),
+    /// Nothing of what is wanted is in the process.
+    #[error("{0}")]
+    NoMarkers(String),
+}
+
+impl Tracer {
+    /// Starts a command, traced from its first instruction on.
+    ///
+    /// # Errors
+    /// [`AttachError::Spawn`] or an obstacle to tracing one's own child (a seccomp filter, Yama).
+    pub fn launch(&mut self, launch: &Launch) -> Result<i32, AttachError> {
+        let waiting = spawn::prepare(launch)?;
+        let pid = waiting.pid;
+        if let Err(errno) = sys::seize(pid, OPTIONS) {
+            return Err(self.obstacle(pid, Attempt::Seize, errno as i32)); // dropping `waiting` ends the child
+        }
+        let space = self.table.add_space(AddressSpace::default());
+        self.table.add_process(pid, space, true);
+        self.table.add_thread(pid, pid, Phase::Running);
+        self.launched = Some(waiting.go()?);
+        Ok(pid)
+    }
+
+    /// Attaches to a running process and arms its markers.
+    ///
+    /// # Errors
+    /// An obstacle, with nothing left behind; [`AttachError::NoMarkers`] when no wanted marker is in the process.
+    pub fn attach(&mut self, pid: i32) -> Result<(), AttachError> {
+        if self.table.processes.contains_key(&pid) {
+            return Ok(());
+        }
+        if let Some(obstacle) = self.unfit(pid) {
+            return Err(obstacle);
+        }
+        let memory = ProcessMemory::open(pid).map_err(|error| {
+            let errno = error.raw_os_error().unwrap_or(0);
+            self.obstacle(pid, Attempt::OpenMemory, errno)
+        })?;
+        // Looked at before it is touched: most processes of a machine are not for us.
+        if !self.has_wanted(pid) {
+            return Err(AttachError::NoMarkers(self.why_no_markers(pid)));
+        }
+        let space = AddressSpace {
+            memory: Some(memory.into()),
+            ..AddressSpace::default()
+        };
+        let space = self.table.add_space(space);
+        self.table.add_process(pid, space, true);
+        if let Err(errno) = self.seize_threads(pid) {
+            let error = self.obstacle(pid, Attempt::Seize, errno as i32);
+            self.let_go(pid);
+            return Err(error);
+        }
+        for tid in self.table.threads_of(pid) {
+            self.learn_sigtrap(pid, tid);
+        }
+        self.look_through(pid);
+        Ok(())
+    }
+
+    /// Whether anything that a process has mapped has a wanted marker.
+    fn has_wanted(&mut self, pid: i32) -> bool {
+        let scan = maps::mapped_images(pid, &mut self.cache).unwrap_or_default();
+        scan.images.iter().any(|mapped| {
+            let mut notes = mapped.image.notes().iter();
+            notes.any(|note| self.plan.wants(&note.provider, &note.name))
+        })
+    }
+
+    /// Attaches if possible; for processes that nobody named.
+    pub(super) fn attach_quietly(&mut self, pid: i32) {
+        if let Err(error) = self.attach(pid) {
+            self.outbox.notice(true, format!("process {pid}: {error}"));
+        }
+    }
+
+    /// Seizes every thread. New threads of seized ones are attached by the kernel; those of threads not yet seized
+    /// show up in the next round.
+    fn seize_threads(&mut self, pid: i32) -> Result<(), Errno> {
+        for _ in 0..ROUNDS {
+            let listed = self.proc.threads(pid).ok().and_then(|it| it.found());
+            let new: Vec<i32> = listed
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|tid| !self.table.threads.contains_key(tid))
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            for tid in new {
+                match sys::seize(tid, OPTIONS) {
+                    Ok(()) => self.table.add_thread(tid, pid, Phase::Running),
+                    Err(Errno::ESRCH) if tid != pid => {} // it has just ended
+                    // Attached by the kernel just now: it will report itself.
+                    Err(Errno::EPERM) if self.is_ours(tid) => {
+                        self.table.add_thread(tid, pid, Phase::Newborn);
+                    }
+                    Err(errno) => return Err(errno),
+                }
+            }
+        }
+        let held = self.table.processes.get(&pid).map_or(0, |it| it.threads);
+        if held == 0 { Err(Errno::ESRCH) } else { Ok(()) }
+    }
+
+    fn is_ours(&self, tid: i32) -> bool {
+        let status = self.proc.status(tid).ok().and_then(|it| it.found());
+        status.is_some_and(|status| {
+            let tracer = self
+                .proc
+                .status(status.tracer)
+                .ok()
+                .and_then(|it| it.found());
+            tracer.is_some_and(|tracer| tracer.tgid == std::process::id() as i32)
+        })
+    }
+
+    /// Restores and detaches one process; its threads' stops are waited for by the loop.
+    pub(super) fn let_go(&mut self, pid: i32) {
+        self.restore_process(pid);
+        let threads = self.table.threads_of(pid);
+        if threads.is_empty() {
+            self.table.processes.remove(&pid);
+        }
+        for tid in threads {
+            if let Some(thread) = self.table.threads.get_mut(&tid)
+                && thread.phase != Phase::Newborn
+            {
+                thread.phase = Phase::Leaving;
+                let _ = sys::interrupt(tid);
+            }
+        }
+        if let Some(process) = self.table.processes.get_mut(&pid) {
+            process.followed = false;
+        }
+    }
+
+    fn obstacle(&self, pid: i32, attempt: Attempt, errno: i32) -> AttachError {
+        match Caller::read(&self.proc) {
+            Ok(caller) => {
+                let obstacle = obstacle::diagnose(pid, attempt, errno, &self.proc, &caller);
+                AttachError::Obstacle(Box::new(obstacle))
+            }
+            Err(error) => AttachError::Spawn(error),
+        }
+    }
+
+    fn unfit(&self, pid: i32) -> Option<AttachError> {
+        let caller = Caller::read(&self.proc).ok()?;
+        let obstacle = obstacle::program_obstacle(pid, &self.proc, &caller)?;
+        Some(AttachError::Obstacle(Box::new(obstacle)))
+    }
+
+    /// Why none of the wanted markers is in a process.
+    fn why_no_markers(&mut self, pid: i32) -> String {
+        let plan = Arc::clone(&self.plan);
+        let wanted = |name: &str| plan.wants("python", name);
+        let images = maps::mapped_images(pid, &mut self.cache).unwrap_or_default();
+        let reason = images.images.iter().find_map(|mapped| {
+            let cpython = mapped.image.is_cpython();
+            cpython.then(|| availability::missing(&mapped.image, &mapped.path, &wanted))?
+        });
+        let reason = reason.unwrap_or_else(|| {
+            "nothing that it has mapped has them (ptpytrace -l -p lists what there is)".to_owned()
+        });
+        format!("process {pid} has none of the wanted markers: {reason}")
+    }
+}

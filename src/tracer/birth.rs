@@ -1,0 +1,187 @@
+//! New threads and processes, and processes that start anew by exec.
+//!
+//! The kernel attaches a child at its birth; its first stop and its parent's event come in either order. A forked
+//! child has a copy of the parent's memory, breakpoints included, so it must be followed or scrubbed before it runs.
+
+use std::sync::Arc;
+
+use super::sigtrap::Disposition;
+use super::space::AddressSpace;
+use super::state::Phase;
+use super::stopped::StoppedThread;
+use super::table::SpaceId;
+use super::wait::ChildKind;
+use super::{Tracer, sys};
+use crate::process::memory::ProcessMemory;
+
+impl Tracer {
+    /// The parent's event: notes what the child is.
+    pub(super) fn expect_child(&mut self, parent: &StoppedThread, kind: ChildKind) {
+        if let Ok(child) = parent.event_message() {
+            self.register_child(parent.tid(), child, kind);
+        }
+    }
+
+    fn register_child(&mut self, parent: i32, child: i32, kind: ChildKind) {
+        if self.table.threads.contains_key(&child) {
+            return; // found while its process was attached
+        }
+        let Some(record) = self.table.threads.get(&parent) else {
+            return;
+        };
+        let (pid, blocks_sigtrap) = (record.pid, record.blocks_sigtrap);
+        let Some(process) = self.table.processes.get(&pid) else {
+            return;
+        };
+        let (space, followed, sigtrap) = (process.space, process.followed, process.sigtrap);
+        if kind == ChildKind::Clone && self.process_of(child) == Some(pid) {
+            self.table.add_thread(child, pid, Phase::Newborn);
+        } else {
+            let shared = sys::same_address_space(pid, child).unwrap_or(kind == ChildKind::Vfork);
+            let followed = followed && self.options.follow;
+            self.add_child_process(child, space, shared, followed);
+            if let Some(process) = self.table.processes.get_mut(&child) {
+                process.sigtrap = sigtrap;
+            }
+        }
+        if let Some(thread) = self.table.threads.get_mut(&child) {
+            thread.blocks_sigtrap = blocks_sigtrap;
+        }
+        if let Some((thread, stop)) = self.early.remove(&child) {
+            self.stopped(thread, stop);
+        }
+    }
+
+    fn add_child_process(&mut self, child: i32, space: SpaceId, shared: bool, followed: bool) {
+        let space = if shared {
+            space
+        } else {
+            let copy = self.table.spaces.get(&space).map(AddressSpace::copy);
+            self.table.add_space(copy.unwrap_or_default())
+        };
+        self.table.add_process(child, space, followed);
+        self.table.add_thread(child, child, Phase::Newborn);
+    }
+
+    /// The thread group of a thread; itself when it can no longer be asked.
+    fn process_of(&self, tid: i32) -> Option<i32> {
+        let status = self.proc.status(tid).ok()?.found()?;
+        Some(status.tgid)
+    }
+
+    /// A child's first stop: it has not run yet.
+    pub(super) fn welcome(&mut self, thread: StoppedThread, group: bool) {
+        let tid = thread.tid();
+        self.open_memory(tid);
+        let owner = self.table.processes.get(&tid);
+        let wanted = owner.is_none_or(|process| process.followed);
+        if self.leaving || !wanted {
+            let alone = owner
+                .and_then(|process| self.table.spaces.get(&process.space))
+                .is_none_or(|space| space.users <= 1);
+            // A child that shares its parent's memory can only be let go when nothing is planted there.
+            if self.leaving || alone {
+                if owner.is_some() {
+                    self.restore_process(tid);
+                }
+                return self.part(thread, 0);
+            }
+        }
+        if group {
+            thread.listen()
+        } else {
+            thread.resume(0)
+        }
+    }
+
+    /// Opens the memory of a process whose space has none yet.
+    pub(super) fn open_memory(&mut self, pid: i32) {
+        let Some(process) = self.table.processes.get(&pid) else {
+            return;
+        };
+        if let Some(space) = self.table.spaces.get_mut(&process.space)
+            && space.memory.is_none()
+        {
+            space.memory = ProcessMemory::open(pid).ok().map(Arc::new);
+        }
+    }
+
+    /// The process runs a new program: its other threads are gone, its memory is new.
+    pub(super) fn exec(&mut self, thread: StoppedThread) {
+        let pid = thread.tid();
+        self.exec_took_over(&thread);
+        let followed = self
+            .table
+            .processes
+            .get(&pid)
+            .is_some_and(|process| process.followed);
+        if !followed {
+            return self.part(thread, 0);
+        }
+        self.open_memory(pid);
+        self.learn_sigtrap(pid, pid);
+        self.look_through(pid);
+        thread.resume(0);
+    }
+
+    /// The books after an exec: one thread, which has the process's id, and an empty address space.
+    pub(super) fn exec_took_over(&mut self, thread: &StoppedThread) {
+        let pid = thread.tid();
+        for other in self.table.threads_of(pid) {
+            if other != pid {
+                self.forget(other);
+            }
+        }
+        self.table.renew_space(pid);
+        if let Some(record) = self.table.threads.get_mut(&pid) {
+            record.comm.1 = 0;
+            record.last = Default::default();
+        }
+        if let Some(process) = self.table.processes.get_mut(&pid)
+            && matches!(process.sigtrap, Disposition::Handled(_))
+        {
+            process.sigtrap = Disposition::Default; // execve(2)
+        }
+    }
+
+    /// A parent was killed between its child's birth and its own event: the child waits for nobody. It is taken in
+    /// as what /proc says it is.
+    pub(super) fn adopt_orphans(&mut self, dead: i32) {
+        let orphans: Vec<i32> = self.early.keys().copied().collect();
+        for orphan in orphans {
+            let Some(status) = self.proc.status(orphan).ok().and_then(|it| it.found()) else {
+                continue;
+            };
+            let known = |pid: i32| self.table.processes.get(&pid);
+            if status.tgid != orphan && known(status.tgid).is_some() {
+                self.table.add_thread(orphan, status.tgid, Phase::Newborn);
+            } else if let Some(parent) = known(status.ppid).filter(|_| status.ppid != dead) {
+                // The parent lives: its event is still to come.
+                let _ = parent;
+                continue;
+            } else {
+                self.adopt(orphan);
+            }
+            if let Some((thread, stop)) = self.early.remove(&orphan) {
+                self.stopped(thread, stop);
+            }
+        }
+    }
+
+    /// Takes in a process whose parent is not known any more: by what is planted in its memory.
+    fn adopt(&mut self, orphan: i32) {
+        let memory = ProcessMemory::open(orphan).ok().map(Arc::new);
+        let breakpoint = self.arch.breakpoint();
+        let twin = memory.as_ref().and_then(|memory| {
+            self.table
+                .spaces
+                .values()
+                .find(|space| space.is_planted_in(memory, breakpoint))
+        });
+        let mut space = twin.map(AddressSpace::copy).unwrap_or_default();
+        space.memory = memory;
+        let space = self.table.add_space(space);
+        self.table.add_process(orphan, space, self.options.follow);
+        self.table.add_thread(orphan, orphan, Phase::Newborn);
+    }
+}

@@ -1,0 +1,88 @@
+//! Leaving: every byte and semaphore is put back, then every thread is stopped once and detached as it was.
+//!
+//! A thread may have executed a breakpoint that is already gone from memory: its SIGTRAP still waits for it and would
+//! kill it. So no thread is let go while such a signal is pending for it.
+
+use super::space::ImageId;
+use super::state::Phase;
+use super::stopped::StoppedThread;
+use super::{Tracer, sys};
+use crate::process::maps;
+use crate::process::status::State;
+
+impl Tracer {
+    /// Begins to leave everything that is traced. What has to be waited for is done by the loop.
+    pub(super) fn leave(&mut self) {
+        if std::mem::replace(&mut self.leaving, true) {
+            return;
+        }
+        let processes: Vec<i32> = self.table.processes.keys().copied().collect();
+        for pid in processes {
+            self.restore_process(pid);
+        }
+        for (tid, thread) in &mut self.table.threads {
+            // A newborn stops by itself.
+            if thread.phase != Phase::Newborn {
+                thread.phase = Phase::Leaving;
+                let _ = sys::interrupt(*tid); // it may have ended
+            }
+        }
+    }
+
+    /// Puts back what was changed in a process's memory.
+    pub(super) fn restore_process(&mut self, pid: i32) {
+        let present = self.present(pid);
+        let breakpoint = self.arch.breakpoint();
+        let Some(process) = self.table.processes.get(&pid) else {
+            return;
+        };
+        let Some(space) = self.table.spaces.get_mut(&process.space) else {
+            return;
+        };
+        let residue = space.restore(breakpoint, present.as_deref());
+        if !residue.failed.is_empty() {
+            let count = residue.failed.len();
+            self.outbox.notice(
+                false,
+                format!(
+                    "process {pid}: {count} changed places in its memory could not be restored"
+                ),
+            );
+        }
+    }
+
+    /// The images that are mapped now, if /proc says so.
+    fn present(&mut self, pid: i32) -> Option<Vec<ImageId>> {
+        let scan = maps::mapped_images(pid, &mut self.cache).ok()?;
+        Some(scan.images.iter().map(ImageId::of).collect())
+    }
+
+    /// Detaches a stopped thread, unless a breakpoint's signal waits for it: then it is let run into that first.
+    pub(super) fn part(&mut self, thread: StoppedThread, signal: i32) {
+        let tid = thread.tid();
+        if thread.breakpoint_pending() {
+            if let Some(record) = self.table.threads.get_mut(&tid) {
+                record.phase = Phase::Leaving;
+            }
+            return thread.resume(signal);
+        }
+        thread.detach(signal);
+        self.forget(tid);
+    }
+
+    /// When only threads are left that no signal can stop (vfork's parent, a dead file server), they are let go by
+    /// the kernel when the tracer ends.
+    pub(super) fn give_up_stuck(&mut self) {
+        if !self.leaving || self.launched.is_some() || !self.early.is_empty() {
+            return;
+        }
+        let stuck = self.table.threads.iter().all(|(tid, thread)| {
+            let stat = self.proc.stat(thread.pid, *tid).ok();
+            stat.and_then(|it| it.found())
+                .is_none_or(|stat| stat.state == State::DiskSleep)
+        });
+        if stuck {
+            self.table = Default::default();
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The tracer's end of the channel to the consumer. When it is full the tracer waits, and with it the traced thread:
+//! nothing is lost. Only a command to leave ends that wait; what is dropped from then on is counted.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+
+use super::command::Command;
+use crate::event::{Delivery, Notice};
+
+/// Sends events and remarks.
+#[derive(Debug)]
+pub struct Outbox {
+    deliveries: Sender<Delivery>,
+    commands: Receiver<Command>,
+    /// Commands that came while an event waited for room.
+    pub pending: Vec<Command>,
+    /// Events that were dropped because the consumer did not take them.
+    pub lost: u64,
+    closed: bool,
+    hurry: bool,
+}
+
+impl Outbox {
+    /// Commands are looked for in `commands` while the channel is full.
+    pub fn new(deliveries: Sender<Delivery>, commands: Receiver<Command>) -> Outbox {
+        Outbox {
+            deliveries,
+            commands,
+            pending: Vec::new(),
+            lost: 0,
+            closed: false,
+            hurry: false,
+        }
+    }
+
+    /// Whether the consumer has gone: its output was closed.
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Hands over an event; waits while the channel is full.
+    pub fn send(&mut self, delivery: Delivery) {
+        match self.deliveries.try_send(delivery) {
+            Ok(()) => {}
+            Err(TrySendError::Disconnected(_)) => self.closed = true,
+            Err(TrySendError::Full(delivery)) => self.wait(delivery),
+        }
+    }
+
+    /// Tells the person something.
+    pub fn notice(&mut self, verbose: bool, text: String) {
+        self.send(Delivery::Notice(Notice { verbose, text }));
+    }
+
+    fn wait(&mut self, delivery: Delivery) {
+        if self.hurry {
+            self.lost = self.lost.saturating_add(1);
+            return;
+        }
+        let commands = self.commands.clone();
+        loop {
+            select! {
+                send(self.deliveries, delivery) -> sent => {
+                    self.closed |= sent.is_err();
+                    return;
+                }
+                recv(commands) -> command => {
+                    let Ok(command) = command else { return };
+                    self.pending.push(command);
+                    self.hurry |= matches!(command, Command::Leave | Command::EndCommand);
+                    if self.hurry {
+                        self.lost = self.lost.saturating_add(1);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}

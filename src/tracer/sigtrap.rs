@@ -1,0 +1,261 @@
+//! The program's own use of SIGTRAP, in spite of breakpoints.
+//!
+//! A breakpoint's SIGTRAP is forced: where the thread blocks that signal the kernel unblocks it, and where the process
+//! ignores it (or blocks it and handles it) the kernel resets its disposition to the default (`force_sig`). So the
+//! tracer remembers what the program asked for: it reads it from /proc where it takes hold of a process, and then
+//! follows the C library's `sigaction` and `pthread_sigmask` by breakpoints. After each hit it puts the mask back, and
+//! where it was reset the disposition too, by a system call in the program. Where it must not make one (seccomp) it at
+//! least keeps from the program a signal that it ignores.
+//!
+//! What is not seen: masks changed by a system call outside of the C library, and the kernel's own blocking of SIGTRAP
+//! while a C handler of that very signal runs. Such a handler that calls Python functions is lost at the first call.
+
+use std::path::Path;
+
+use ptpytrace_arch::ReadMemory;
+
+use super::remote::{Remote, RemoteError};
+use super::stopped::{Gone, StoppedThread};
+use super::{Tracer, sys};
+use crate::process::maps;
+use crate::process::memory::ProcessMemory;
+use crate::process::status::Seccomp;
+
+/// SIGTRAP in a signal mask.
+const BIT: u64 = 1 << (libc::SIGTRAP - 1);
+
+/// The functions by which programs change dispositions and masks, and where they are looked for (sonames begin so).
+pub const FUNCTIONS: [(&str, Watched); 3] = [
+    ("sigaction", Watched::Disposition),
+    ("pthread_sigmask", Watched::Mask),
+    ("sigprocmask", Watched::Mask),
+];
+/// The libraries that have them.
+pub const LIBRARIES: [&str; 3] = ["libc.so", "libc.musl", "libpthread.so"];
+
+/// What a watched function changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// `sigaction(signal, action, old)`.
+    Disposition,
+    /// `pthread_sigmask(how, set, old)`.
+    Mask,
+}
+
+/// What the program wants done about SIGTRAP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disposition {
+    /// The default: it ends the process.
+    #[default]
+    Default,
+    /// Nothing.
+    Ignored,
+    /// A handler is called, at this address if that is known.
+    Handled(Option<u64>),
+}
+
+impl Disposition {
+    /// From the first word of `struct sigaction`.
+    fn of_handler(handler: u64) -> Disposition {
+        match handler as libc::sighandler_t {
+            libc::SIG_DFL => Disposition::Default,
+            libc::SIG_IGN => Disposition::Ignored,
+            _ => Disposition::Handled(Some(handler)),
+        }
+    }
+
+    /// The first word of `struct sigaction` that a hit has reset to SIG_DFL, for a thread that blocks the signal or
+    /// not.
+    fn lost_at_a_hit(self, blocked: bool) -> Option<u64> {
+        match self {
+            Disposition::Ignored => Some(libc::SIG_IGN as u64),
+            Disposition::Handled(handler) if blocked => handler,
+            _ => None,
+        }
+    }
+}
+
+/// A system call instruction in the code that the kernel maps into every process (vdso(7)).
+fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) -> Option<u64> {
+    let mappings = maps::read(pid).ok()?;
+    let vdso = mappings
+        .iter()
+        .find(|mapping| mapping.path.as_deref() == Some(Path::new("[vdso]")))?;
+    let mut code = vec![0; usize::try_from(vdso.length()).ok()?.min(1 << 20)];
+    let read = memory.read(vdso.start.0, &mut code);
+    let mut windows = code.get(..read)?.windows(wanted.len());
+    let offset = windows.position(|window| window == wanted)?;
+    vdso.start.0.checked_add(offset as u64)
+}
+
+/// Whether SIGTRAP is blocked after a change of the mask; unknown ways change nothing.
+fn blocked_after(before: bool, how: i32, set: u64) -> bool {
+    let named = set & BIT != 0;
+    match how {
+        libc::SIG_BLOCK => before || named,
+        libc::SIG_UNBLOCK => before && !named,
+        libc::SIG_SETMASK => named,
+        _ => before,
+    }
+}
+
+impl Tracer {
+    /// Reads from /proc what a process and a thread want, when hold is taken of them. What is known to be ignored
+    /// stays so: a breakpoint may have reset it since.
+    pub(super) fn learn_sigtrap(&mut self, pid: i32, tid: i32) {
+        let Some(status) = self.proc.status(tid).ok().and_then(|it| it.found()) else {
+            return;
+        };
+        if let Some(process) = self.table.processes.get_mut(&pid)
+            && process.sigtrap != Disposition::Ignored
+        {
+            process.sigtrap = match () {
+                () if status.ignored.contains(libc::SIGTRAP) => Disposition::Ignored,
+                () if status.caught.contains(libc::SIGTRAP) => Disposition::Handled(None),
+                () => Disposition::Default,
+            };
+        }
+        if let Some(thread) = self.table.threads.get_mut(&tid) {
+            thread.blocks_sigtrap |= status.blocked.contains(libc::SIGTRAP);
+        }
+    }
+
+    /// A thread stands at the first instruction of a watched function: notes what it asks for.
+    pub(super) fn watch(&mut self, tid: i32, watched: Watched) {
+        let words = self.arch.argument_words();
+        let argument = |index: usize| {
+            let word = words.get(index)?;
+            self.registers.general.get(*word).copied()
+        };
+        let (Some(first), Some(pointer)) = (argument(0), argument(1)) else {
+            return;
+        };
+        let memory = self
+            .table
+            .space_of(tid)
+            .and_then(|(space, _)| space.memory.clone());
+        let mut bytes = [0; 8];
+        let read = memory.map_or(0, |memory| memory.read(pointer, &mut bytes));
+        if pointer == 0 || read < bytes.len() {
+            return; // it only asks, or fails
+        }
+        let (first, value) = (first as i32, u64::from_ne_bytes(bytes));
+        let Some(thread) = self.table.threads.get_mut(&tid) else {
+            return;
+        };
+        match watched {
+            Watched::Mask => {
+                thread.blocks_sigtrap = blocked_after(thread.blocks_sigtrap, first, value);
+            }
+            Watched::Disposition if first == libc::SIGTRAP => {
+                if let Some(process) = self.table.processes.get_mut(&thread.pid) {
+                    process.sigtrap = Disposition::of_handler(value);
+                }
+            }
+            Watched::Disposition => {}
+        }
+    }
+
+    /// After a hit: puts back what the kernel has reset.
+    pub(super) fn repair(&mut self, thread: &StoppedThread) -> Result<(), Gone> {
+        let Some(record) = self.table.threads.get(&thread.tid()) else {
+            return Ok(());
+        };
+        let blocked = record.blocks_sigtrap;
+        let process = self.table.processes.get(&record.pid);
+        let lost = process.and_then(|process| process.sigtrap.lost_at_a_hit(blocked));
+        if let Some(handler) = lost {
+            match self.restore_handler(thread, handler) {
+                Err(RemoteError::Ended(stop)) => {
+                    self.ended(thread.tid(), stop);
+                    return Err(Gone);
+                }
+                Err(RemoteError::Gone) => return Err(Gone),
+                Ok(()) => {}
+            }
+        }
+        if blocked && let Ok(mask) = sys::get_signal_mask(thread.tid()) {
+            // It fails only when the thread has been killed.
+            let _ = sys::set_signal_mask(thread.tid(), mask | BIT);
+        }
+        Ok(())
+    }
+
+    /// Sets the handler of SIGTRAP by two system calls in the program; the rest of the disposition is still there.
+    fn restore_handler(&mut self, thread: &StoppedThread, handler: u64) -> Result<(), RemoteError> {
+        let Some(record) = self.table.threads.get(&thread.tid()) else {
+            return Ok(());
+        };
+        let pid = record.pid;
+        let process = self.table.processes.get(&pid);
+        let Some(space) = process.and_then(|it| self.table.spaces.get_mut(&it.space)) else {
+            return Ok(());
+        };
+        let Some(memory) = space.memory.clone() else {
+            return Ok(());
+        };
+        if space.system_call.is_none() {
+            space.system_call = find_system_call(pid, &memory, self.arch.system_call());
+        }
+        let Some(at) = space.system_call else {
+            return Ok(());
+        };
+        let status = self
+            .proc
+            .status(thread.tid())
+            .ok()
+            .and_then(|it| it.found());
+        if status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off)) {
+            return Ok(()); // a filter might kill the program for it
+        }
+        let remote = Remote::begin(thread, self.arch, at)?;
+        // Below the red zone; what lies there is nobody's.
+        let action = remote.stack_pointer().wrapping_sub(1024) & !15;
+        let call = |new: u64, old: u64| {
+            let arguments = [libc::SIGTRAP as u64, new, old, 8];
+            remote.call(libc::SYS_rt_sigaction, &arguments)
+        };
+        if call(0, action)? == 0 && memory.write(action, &handler.to_ne_bytes()).is_ok() {
+            call(action, 0)?;
+        }
+        remote.finish()
+    }
+
+    /// Whether a SIGTRAP that is about to be delivered is one that the program ignores: one that somebody sent, not
+    /// one that the program has caused (that ends it, ignored or not).
+    pub(super) fn ignores(&self, thread: &StoppedThread) -> bool {
+        let record = self.table.threads.get(&thread.tid());
+        let process = record.and_then(|record| self.table.processes.get(&record.pid));
+        process.is_some_and(|process| process.sigtrap == Disposition::Ignored)
+            && thread.signal_info().is_ok_and(|info| info.code <= 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// sigprocmask(2).
+    #[test]
+    fn masks_change_as_the_manual_says() {
+        let other = 1 << (libc::SIGINT - 1);
+        let table = [
+            (false, libc::SIG_BLOCK, BIT, true),
+            (false, libc::SIG_BLOCK, other, false),
+            (true, libc::SIG_BLOCK, other, true),
+            (true, libc::SIG_UNBLOCK, BIT | other, false),
+            (true, libc::SIG_UNBLOCK, other, true),
+            (true, libc::SIG_SETMASK, other, false),
+            (false, libc::SIG_SETMASK, BIT | other, true),
+            (true, 77, 0, true),
+        ];
+        for (before, how, set, after) in table {
+            assert_eq!(
+                blocked_after(before, how, set),
+                after,
+                "{before} {how} {set:#x}"
+            );
+        }
+        assert_eq!(BIT, 0x10);
+    }
+}

@@ -1,0 +1,99 @@
+//! A stopped thread is a type: what ptrace(2) allows only while a thread is stopped is a method here, and whatever
+//! sets it running takes the value away.
+
+use nix::errno::Errno;
+use ptpytrace_arch::Registers;
+
+use super::sys::{self, SignalInfo};
+
+/// The thread is no longer there: it was killed while it was stopped. Its end will be reported by waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// A tracee in a ptrace-stop. Only [`super::wait`] makes one.
+#[derive(Debug)]
+pub struct StoppedThread {
+    tid: i32,
+}
+
+impl StoppedThread {
+    pub(super) fn new(tid: i32) -> StoppedThread {
+        StoppedThread { tid }
+    }
+
+    /// Which thread.
+    pub fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    /// Sets it running; `signal` (0 for none) is delivered to it. That it is gone is no error.
+    pub fn resume(self, signal: i32) {
+        // ESRCH: killed meanwhile; its end is reported.
+        let _ = sys::cont(self.taken(), signal);
+    }
+
+    /// Leaves it in its group-stop; news of it will come.
+    pub fn listen(self) {
+        let _ = sys::listen(self.taken());
+    }
+
+    /// Ends the tracing of it; `signal` (0 for none) is delivered. A thread in a group-stop stays in it.
+    pub fn detach(self, signal: i32) {
+        let _ = sys::detach(self.taken(), signal);
+    }
+
+    /// The thread id; dropping does nothing any more.
+    fn taken(self) -> i32 {
+        let tid = self.tid;
+        std::mem::forget(self);
+        tid
+    }
+
+    /// Reads the general registers; gives the register set's size in bytes.
+    pub fn registers(&self, into: &mut Registers) -> Result<usize, Gone> {
+        sys::get_registers(self.tid, into).map_err(gone)
+    }
+
+    /// Writes them back, as many bytes as reading gave.
+    pub fn set_registers(&self, registers: &Registers, bytes: usize) -> Result<(), Gone> {
+        sys::set_registers(self.tid, registers, bytes).map_err(gone)
+    }
+
+    /// Adds the vector registers to what was read.
+    pub fn vector(&self, into: &mut Registers) -> Result<(), Gone> {
+        into.vector = Some(sys::get_vector(self.tid).map_err(gone)?);
+        Ok(())
+    }
+
+    /// The new thread's or process's id after a child event, the former thread id after an exec.
+    pub fn event_message(&self) -> Result<i32, Gone> {
+        let message = sys::event_message(self.tid).map_err(gone)?;
+        i32::try_from(message).map_err(|_| Gone)
+    }
+
+    /// The signal about to be delivered.
+    pub fn signal_info(&self) -> Result<SignalInfo, Gone> {
+        sys::signal_info(self.tid).map_err(gone)
+    }
+
+    /// Whether a breakpoint's SIGTRAP waits for this thread: it has executed the breakpoint, but stopped for another
+    /// reason first.
+    pub fn breakpoint_pending(&self) -> bool {
+        sys::pending_signals(self.tid).is_ok_and(|pending| {
+            pending
+                .iter()
+                .any(|info| info.signal == libc::SIGTRAP && info.code > 0)
+        })
+    }
+}
+
+/// A backstop for internal errors: nobody else would ever set it running again.
+impl Drop for StoppedThread {
+    fn drop(&mut self) {
+        let _ = sys::cont(self.tid, 0);
+    }
+}
+
+fn gone(_: Errno) -> Gone {
+    Gone
+}

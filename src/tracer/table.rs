@@ -1,0 +1,158 @@
+//! Who is traced: threads, the processes that they make up, the address spaces that those live in.
+
+use std::sync::Arc;
+
+use ptpytrace_arch::Registers;
+use rustc_hash::FxHashMap;
+
+use super::placement::ThreadPlacement;
+use super::sigtrap::Disposition;
+use super::space::AddressSpace;
+use super::state::Phase;
+
+/// A traced thread.
+#[derive(Debug)]
+pub struct Thread {
+    /// Its process.
+    pub pid: i32,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The registers at its last breakpoint: a SIGTRAP with the very same ones may be somebody's signal.
+    pub last: Registers,
+    /// Its name, and until when that is believed (CLOCK_MONOTONIC, ns).
+    pub comm: (Arc<str>, u64),
+    /// It has SIGTRAP blocked, as far as it knows.
+    pub blocks_sigtrap: bool,
+    /// How hot it runs, and where.
+    pub placement: ThreadPlacement,
+}
+
+impl Thread {
+    /// A thread that has not been heard of yet.
+    pub fn new(pid: i32, phase: Phase) -> Thread {
+        Thread {
+            pid,
+            phase,
+            last: Registers::default(),
+            comm: (Arc::from(""), 0),
+            blocks_sigtrap: false,
+            placement: ThreadPlacement::default(),
+        }
+    }
+}
+
+/// A traced process.
+#[derive(Debug)]
+pub struct Process {
+    /// Its address space.
+    pub space: SpaceId,
+    /// Whether its events are wanted; otherwise it is only kept from harm until it can be let go.
+    pub followed: bool,
+    /// What it wants done about SIGTRAP.
+    pub sigtrap: Disposition,
+    /// How many of its threads are traced.
+    pub threads: usize,
+}
+
+/// Names an address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpaceId(u64);
+
+/// All that is traced.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// By thread id.
+    pub threads: FxHashMap<i32, Thread>,
+    /// By process id.
+    pub processes: FxHashMap<i32, Process>,
+    /// By number.
+    pub spaces: FxHashMap<SpaceId, AddressSpace>,
+    next_space: u64,
+}
+
+impl Table {
+    /// Adds an address space in which no process lives yet.
+    pub fn add_space(&mut self, mut space: AddressSpace) -> SpaceId {
+        self.next_space = self.next_space.wrapping_add(1);
+        let id = SpaceId(self.next_space);
+        space.users = 0;
+        self.spaces.insert(id, space);
+        id
+    }
+
+    /// Adds a process without threads.
+    pub fn add_process(&mut self, pid: i32, space: SpaceId, followed: bool) {
+        if let Some(space) = self.spaces.get_mut(&space) {
+            space.users += 1;
+        }
+        let process = Process {
+            space,
+            followed,
+            sigtrap: Disposition::default(),
+            threads: 0,
+        };
+        if let Some(old) = self.processes.insert(pid, process) {
+            self.release_space(old.space);
+        }
+    }
+
+    /// Adds a thread to a process that is there.
+    pub fn add_thread(&mut self, tid: i32, pid: i32, phase: Phase) {
+        let old = self.threads.insert(tid, Thread::new(pid, phase));
+        if old.is_none_or(|old| old.pid != pid)
+            && let Some(process) = self.processes.get_mut(&pid)
+        {
+            process.threads += 1;
+        }
+    }
+
+    /// Removes a thread, with its process when it was the last, and gives the process id.
+    pub fn remove_thread(&mut self, tid: i32) -> Option<i32> {
+        let thread = self.threads.remove(&tid)?;
+        if let Some(process) = self.processes.get_mut(&thread.pid) {
+            process.threads = process.threads.saturating_sub(1);
+            if process.threads == 0 {
+                let space = process.space;
+                self.processes.remove(&thread.pid);
+                self.release_space(space);
+            }
+        }
+        Some(thread.pid)
+    }
+
+    /// Gives a process a new, empty address space: it has called exec.
+    pub fn renew_space(&mut self, pid: i32) -> Option<SpaceId> {
+        let old = self.processes.get(&pid)?.space;
+        let new = self.add_space(AddressSpace::default());
+        if let Some(space) = self.spaces.get_mut(&new) {
+            space.users = 1;
+        }
+        self.processes.get_mut(&pid)?.space = new;
+        self.release_space(old);
+        Some(new)
+    }
+
+    /// The address space of a thread, and whether its events are wanted.
+    pub fn space_of(&self, tid: i32) -> Option<(&AddressSpace, bool)> {
+        let process = self.processes.get(&self.threads.get(&tid)?.pid)?;
+        Some((self.spaces.get(&process.space)?, process.followed))
+    }
+
+    /// The thread ids of a process.
+    pub fn threads_of(&self, pid: i32) -> Vec<i32> {
+        self.threads
+            .iter()
+            .filter(|(_, thread)| thread.pid == pid)
+            .map(|(tid, _)| *tid)
+            .collect()
+    }
+
+    fn release_space(&mut self, id: SpaceId) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.users = space.users.saturating_sub(1);
+            if space.users == 0 {
+                self.spaces.remove(&id);
+            }
+        }
+    }
+}

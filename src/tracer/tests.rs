@@ -1,0 +1,85 @@
+//! The tracer as a whole, where only its inside can be made to fail.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use crossbeam_channel::unbounded;
+
+use super::*;
+use crate::cpython::Limits;
+use crate::probe::MarkerPattern;
+
+impl Tracer {
+    /// Panics at the trap that a test asked for.
+    pub(super) fn fail_on_request(&mut self) {
+        match self.fail_at {
+            0 => {}
+            1 => {
+                self.fail_at = 0;
+                panic!("a failure that a test asked for");
+            }
+            _ => self.fail_at -= 1,
+        }
+    }
+}
+
+fn interpreter() -> PathBuf {
+    let cache = std::env::var_os("PTPYTRACE_CACHE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/interpreters"),
+        PathBuf::from,
+    );
+    let path = cache.join("bin/python3.9");
+    assert!(
+        path.exists(),
+        "{} is missing; run tests/interpreters/fetch",
+        path.display()
+    );
+    path
+}
+
+/// After an internal error the program goes on untraced and computes what it would have computed.
+#[test]
+fn an_internal_error_leaves_the_program_unharmed() {
+    let program = interpreter();
+    let folder = tempfile::tempdir().expect("a folder");
+    let result = folder.path().join("result");
+    let code = format!(
+        "def f(n): return n if n < 2 else f(n-1) + f(n-2)\n\
+         import threading\n\
+         r = []\n\
+         t = [threading.Thread(target=lambda: r.append(f(12))) for _ in range(4)]\n\
+         [x.start() for x in t]; [x.join() for x in t]\n\
+         tracer = [l for l in open('/proc/self/status') if 'TracerPid' in l][0].split()[1]\n\
+         open({:?}, 'w').write(f'{{r}} {{tracer}}')",
+        result.display().to_string()
+    );
+    let (_commander, orders) = command::channel().expect("a channel");
+    let (sender, deliveries) = unbounded();
+    let plan = Plan {
+        markers: vec![MarkerPattern::parse("python:function__*").expect("a pattern")],
+        max_string: 4096,
+        objects: Limits::default(),
+    };
+    let options = Options {
+        follow: true,
+        stay: false,
+    };
+    let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender).expect("a known CPU");
+    // Some way into the program: start-up takes about 4,400 traps.
+    tracer.fail_at = 5000;
+    let arguments = vec![program.clone().into(), "-c".into(), code.into()];
+    tracer
+        .launch(&Launch { program, arguments })
+        .expect("launched");
+    let summary = tracer.run();
+    assert_eq!(summary.command, Some(Stop::Exited(0)));
+    assert!(summary.failed && summary.left);
+    let events = deliveries.try_iter().count();
+    assert!(events > 1000, "it was traced before: {events}");
+    let mut text = String::new();
+    fs::File::open(&result)
+        .and_then(|mut file| file.read_to_string(&mut text))
+        .expect("the result");
+    assert_eq!(text, "[144, 144, 144, 144] 0");
+}
