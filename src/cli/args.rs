@@ -1,0 +1,152 @@
+//! The options as typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+/// Trace CPython's static markers with ptrace alone: no root, no kernel tracing, no BPF.
+///
+/// Without a marker named, the Python call hierarchy is printed, as CPython's documentation shows it.
+#[derive(Debug, Parser)]
+#[command(name = "ptpytrace", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Args {
+    /// Run COMMAND (split into words as a shell would) and trace it; also: `ptpytrace -- PROG ARGS`
+    #[arg(short = 'c', long, value_name = "COMMAND")]
+    pub command: Option<String>,
+
+    /// Attach to a running process (repeatable)
+    #[arg(short = 'p', long, value_name = "PID", visible_short_alias = 'x', value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Vec<i32>,
+
+    /// Attach to every process of this user that has the markers, and to those started later
+    #[arg(long)]
+    pub all: bool,
+
+    /// Print a line for each firing of these markers, arguments by name (repeatable): NAME or PROVIDER:NAME, with `*`, `?` and `[a-z]`
+    #[arg(short = 'm', long = "marker", value_name = "GLOB")]
+    pub markers: Vec<String>,
+
+    /// List the markers of the files given, of -c's program or of -p's process
+    #[arg(short = 'l', long)]
+    pub list: bool,
+
+    /// Write the trace to FILE instead of standard output
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// How to print
+    #[arg(short = 'f', long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+
+    /// Say only what went wrong
+    #[arg(short = 'q', long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more
+    #[arg(short = 'v', long, action = ArgAction::SetTrue)]
+    pub verbose: bool,
+
+    /// Detach after that many seconds
+    #[arg(short = 'T', long, value_name = "SECONDS")]
+    pub timeout: Option<f64>,
+
+    /// Do not trace the processes that a traced process starts
+    #[arg(long)]
+    pub no_follow: bool,
+
+    /// Read at most that many bytes of a string
+    #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = max_string)]
+    pub max_string: usize,
+
+    /// Keep so many bytes of events that are not yet printed (K, M, G); the program waits when it is full
+    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = size)]
+    pub buffer: usize,
+
+    /// Say at the end how often each marker fired, what it cost, how each site was armed, what was lost
+    #[arg(long)]
+    pub stats: bool,
+
+    /// With -l: the files to list. Otherwise, after `--`: the program to run and its arguments
+    #[arg(value_name = "FILE|PROG ARGS")]
+    pub words: Vec<OsString>,
+
+    /// After `--`: the program to run and its arguments
+    #[arg(last = true, hide = true)]
+    pub program: Vec<OsString>,
+}
+
+/// How events or listings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As the documentation shows it
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ptpytrace -c \"python3 test.py\"                  the calls and returns of a program
+  ptpytrace -m 'gc__*' -p 1234                     each garbage collection of a running one
+  ptpytrace -m audit -f json -o log -- ./app -x    audit events as JSON lines
+  ptpytrace -l /usr/bin/python3.11                 which markers a binary has
+
+The exit status is the command's (128 + N when signal N ended it), 1 when tracing failed, 2 for a wrong option.";
+
+/// From 1 byte to 1 GiB.
+fn max_string(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        value @ 1..=0x4000_0000 => Ok(value),
+        _ => Err("it must be from 1 to 1G".to_owned()),
+    }
+}
+
+/// A number of bytes with an optional K, M or G.
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.char_indices().next_back() {
+        Some((last, 'k' | 'K')) => (text.get(..last), 10),
+        Some((last, 'm' | 'M')) => (text.get(..last), 20),
+        Some((last, 'g' | 'G')) => (text.get(..last), 30),
+        _ => (Some(text), 0),
+    };
+    let number: usize = digits
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "it must be a number of bytes such as 65536, 64K or 16M".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "it must be above 0 and fit into memory".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_suffixes_and_bounds() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("64K"), Ok(65536));
+        assert_eq!(size("2m"), Ok(2 << 20));
+        assert_eq!(size("1G"), Ok(1 << 30));
+        for bad in [
+            "",
+            "K",
+            "0",
+            "-1",
+            "1T",
+            "99999999999999999999",
+            "18446744073709551615G",
+        ] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert!(max_string("2G").is_err());
+    }
+}

@@ -1,0 +1,64 @@
+//! One JSON object a line for each firing.
+
+use std::io::{self, Write};
+
+use ptpytrace_arch::ArgValue;
+
+use crate::event::{Arg, Event, EventKind, Seen};
+use crate::report::Consumer;
+
+/// Prints `{"ts":…,"pid":…,"tid":…,"comm":…,"provider":…,"probe":…,"args":{…}}`; `ts` is CLOCK_MONOTONIC in ns,
+/// bytes that are not UTF-8 become U+FFFD. What could not be read is `null`.
+#[derive(Debug, Default)]
+pub struct JsonLines {
+    line: Vec<u8>,
+}
+
+impl Consumer for JsonLines {
+    fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let EventKind::Fired { probe, args } = &event.kind else {
+            return Ok(());
+        };
+        let line = &mut self.line;
+        line.clear();
+        write!(
+            line,
+            "{{\"ts\":{},\"pid\":{},\"tid\":{},\"comm\":",
+            event.time, event.pid, event.tid
+        )?;
+        string(line, &event.comm)?;
+        line.extend_from_slice(b",\"provider\":");
+        string(line, &probe.provider)?;
+        line.extend_from_slice(b",\"probe\":");
+        string(line, &probe.name)?;
+        line.extend_from_slice(b",\"args\":{");
+        for (index, (arg, info)) in args.iter().zip(&probe.args).enumerate() {
+            if index > 0 {
+                line.push(b',');
+            }
+            string(line, &info.name)?;
+            line.push(b':');
+            value(line, arg)?;
+        }
+        line.extend_from_slice(b"}}\n");
+        out.write_all(line)
+    }
+}
+
+fn string(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
+    Ok(serde_json::to_writer(line, text)?)
+}
+
+fn value(line: &mut Vec<u8>, arg: &Arg) -> io::Result<()> {
+    match &arg.seen {
+        Seen::Number => match arg.raw {
+            ArgValue::Signed(value) => write!(line, "{value}"),
+            ArgValue::Unsigned(value) => write!(line, "{value}"),
+            ArgValue::Float(value) if value.is_finite() => Ok(serde_json::to_writer(line, &value)?),
+            ArgValue::Float(value) => string(line, &value.to_string()),
+        },
+        Seen::Text(text) => string(line, &text.lossy()),
+        Seen::Object(object) => Ok(serde_json::to_writer(line, &object.to_json())?),
+        Seen::Unreadable => line.write_all(b"null"),
+    }
+}

@@ -1,0 +1,3 @@
+//! Formats other than a report's own text: a file each.
+
+pub mod json;

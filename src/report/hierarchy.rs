@@ -1,0 +1,128 @@
+//! The Python call hierarchy, as CPython's documentation shows it ("Instrumenting CPython with DTrace and
+//! SystemTap"): each line begins as SystemTap's `thread_indent` does.
+
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+
+use rustc_hash::{FxHashMap, FxHasher};
+
+use super::{Consumer, text_of};
+use crate::event::{Arg, Event, EventKind};
+
+/// Prints `=>` at each function's entry and `<=` at its return.
+#[derive(Debug, Default)]
+pub struct Hierarchy {
+    threads: FxHashMap<i32, Indent>,
+    line: Vec<u8>,
+}
+
+/// SystemTap's `thread_indent` for one thread, but that it knows which functions it is in. CPython 3.15 has entries
+/// without a return (a generator's creation) and returns without an entry (a helper frame of class calls); counting
+/// alone would drift.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Indent {
+    /// The functions entered and not yet left, by hash.
+    inside: Vec<u64>,
+    /// When the outermost was entered, ns.
+    start: u64,
+}
+
+impl Indent {
+    /// Microseconds since the outermost call, and how far to indent. A return that was never entered, as after
+    /// attaching, leaves everything as it is.
+    fn step(&mut self, entry: bool, function: u64, now: u64) -> (u64, usize) {
+        if self.inside.is_empty() {
+            self.start = now;
+        }
+        let depth = if entry {
+            self.inside.push(function);
+            self.inside.len() - 1
+        } else {
+            if let Some(index) = self.inside.iter().rposition(|it| *it == function) {
+                self.inside.truncate(index);
+            }
+            self.inside.len()
+        };
+        (now.saturating_sub(self.start) / 1000, depth)
+    }
+}
+
+/// Identifies a function by its name and file.
+fn function(args: &[Arg]) -> u64 {
+    let mut hasher = FxHasher::default();
+    (text_of(args, 0), text_of(args, 1)).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Consumer for Hierarchy {
+    fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let EventKind::Fired { probe, args } = &event.kind else {
+            self.threads.remove(&event.tid);
+            return Ok(());
+        };
+        let entry = match probe.name.as_str() {
+            "function__entry" => true,
+            "function__return" => false,
+            _ => return Ok(()),
+        };
+        let indent = self.threads.entry(event.tid).or_default();
+        let (micros, depth) = indent.step(entry, function(args), event.time);
+        let line_number = args.get(2).map_or(0, |arg| arg.raw.as_i64());
+        let arrow = if entry { "=>" } else { "<=" };
+        let line = &mut self.line;
+        line.clear();
+        write!(
+            line,
+            "{micros:6} {}({}):{:depth$} {arrow} ",
+            event.comm, event.tid, ""
+        )?;
+        line.extend_from_slice(text_of(args, 1));
+        line.extend_from_slice(b" in ");
+        line.extend_from_slice(text_of(args, 0));
+        writeln!(line, ":{line_number}")?;
+        out.write_all(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The excerpt in CPython's documentation: times in microseconds, indentation, direction.
+    #[test]
+    fn thread_indent_is_systemtaps() {
+        let mut indent = Indent::default();
+        let (outer, inner) = (1, 2);
+        let steps = [
+            (true, outer, 1_000_000, (0, 0)),
+            (true, inner, 1_006_000, (6, 1)),
+            (true, inner, 1_010_900, (10, 2)),
+            (false, inner, 1_016_000, (16, 2)),
+            (false, inner, 1_020_000, (20, 1)),
+            (false, outer, 1_025_000, (25, 0)),
+            // returns without an entry: attached in the middle
+            (false, inner, 2_000_000, (0, 0)),
+            (false, outer, 2_001_000, (0, 0)),
+            (true, outer, 3_000_000, (0, 0)),
+        ];
+        for (entry, function, now, expected) in steps {
+            assert_eq!(indent.step(entry, function, now), expected);
+        }
+    }
+
+    #[test]
+    fn entries_and_returns_without_their_like_do_not_shift_the_rest() {
+        let mut indent = Indent::default();
+        let (outer, generator, helper) = (1, 2, 3);
+        let steps = [
+            (true, outer, 0),
+            (true, generator, 1), // created, never left
+            (false, helper, 2),   // never entered
+            (false, outer, 0),
+            (true, outer, 0),
+        ];
+        for (entry, function, depth) in steps {
+            assert_eq!(indent.step(entry, function, 0).1, depth);
+        }
+    }
+}
