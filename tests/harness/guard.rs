@@ -1,0 +1,53 @@
+//! A safety net against hangs: kills a process and all it has started when a test takes far too long.
+
+use std::fs;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Much longer than anything here takes on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Kills a process tree unless dropped in time.
+pub struct Guard {
+    _done: Sender<()>,
+}
+
+impl Guard {
+    /// Watches over a process.
+    pub fn new(pid: i32) -> Guard {
+        let (done, wait) = channel();
+        thread::spawn(move || {
+            if wait.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("process {pid} takes too long: it is killed");
+                kill_tree(pid);
+            }
+        });
+        Guard { _done: done }
+    }
+}
+
+/// Kills a process and its descendants.
+pub fn kill_tree(pid: i32) {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let children: Vec<i32> = tasks
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .filter_map(|child| child.parse().ok())
+        .collect();
+    signal(pid, libc::SIGKILL);
+    children.into_iter().for_each(kill_tree);
+}
+
+/// kill(2); that the process has ended is no error.
+pub fn signal(pid: i32, signal: i32) {
+    // SAFETY: kill takes numbers only.
+    unsafe { libc::kill(pid, signal) };
+}
