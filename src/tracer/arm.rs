@@ -24,8 +24,6 @@ pub(super) struct Surroundings<'a> {
     pub id: ImageId,
     /// The process's memory.
     pub memory: Arc<ProcessMemory>,
-    /// Reads the objects of the interpreter in this image, if it is one that is known.
-    pub objects: Option<Arc<ObjectReader>>,
 }
 
 impl Tracer {
@@ -82,19 +80,11 @@ impl Tracer {
             );
             return self.outbox.notice(true, text);
         }
-        let surroundings = Surroundings {
-            mapped,
-            id,
-            memory,
-            objects: None,
-        };
+        let surroundings = Surroundings { mapped, id, memory };
         self.hook_linker(space, &surroundings);
         let version = availability::version_of(image, &mapped.path);
         self.tell_what_is_missing(mapped);
-        let surroundings = Surroundings {
-            objects: version.and_then(|version| object_reader(&version, mapped, all)),
-            ..surroundings
-        };
+        let objects = version.and_then(|version| object_reader(&version, mapped, all));
         let mut wanted: FxHashMap<RuntimeAddress, Vec<Arc<MarkerSite>>> = FxHashMap::default();
         for note in image.notes() {
             if self.plan.wants(&note.provider, &note.name) {
@@ -102,7 +92,7 @@ impl Tracer {
                     self.outbox.notice(false, availability::CRASHES.to_owned());
                     continue;
                 }
-                let site = self.marker_site(note, &surroundings);
+                let site = self.marker_site(note, mapped, objects.as_ref());
                 wanted
                     .entry(mapped.bias.apply(note.location))
                     .or_default()
@@ -121,9 +111,14 @@ impl Tracer {
         self.raise_companions(space, version, &surroundings);
     }
 
-    /// All that is settled about a site beforehand.
-    fn marker_site(&mut self, note: &Note, surroundings: &Surroundings<'_>) -> Arc<MarkerSite> {
-        let mapped = surroundings.mapped;
+    /// All that is settled about a site beforehand. `objects` reads the objects of the interpreter in this image, if it
+    /// is one that is known.
+    fn marker_site(
+        &mut self,
+        note: &Note,
+        mapped: &MappedImage,
+        objects: Option<&Arc<ObjectReader>>,
+    ) -> Arc<MarkerSite> {
         let lookup = |name: &str| {
             let symbol = mapped.image.symbol(name)?;
             Some(mapped.bias.apply(symbol.address).0)
@@ -145,7 +140,7 @@ impl Tracer {
                 self.outbox
                     .notice(false, format!("{marker}, argument {name}: {error}"));
             }
-            let how = match (ty, &surroundings.objects) {
+            let how = match (ty, objects) {
                 (ArgType::CString, _) => How::Text,
                 (ArgType::Object, Some(reader)) => How::Object(Arc::clone(reader)),
                 _ => How::Number,

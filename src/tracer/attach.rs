@@ -1,7 +1,6 @@
 //! Taking hold of processes: a launched command before its first instruction, a running process with all its threads.
 
 use std::io;
-use std::sync::Arc;
 
 use nix::errno::Errno;
 
@@ -72,9 +71,7 @@ impl Tracer {
             self.obstacle(pid, Attempt::OpenMemory, errno)
         })?;
         // Looked at before it is touched: most processes of a machine are not for us.
-        if !self.has_wanted(pid) {
-            return Err(AttachError::NoMarkers(self.why_no_markers(pid)));
-        }
+        self.require_wanted(pid)?;
         let space = AddressSpace {
             memory: Some(memory.into()),
             ..AddressSpace::default()
@@ -91,15 +88,6 @@ impl Tracer {
         }
         self.look_through(pid);
         Ok(())
-    }
-
-    /// Whether anything that a process has mapped has a wanted marker.
-    fn has_wanted(&mut self, pid: i32) -> bool {
-        let scan = maps::mapped_images(pid, &mut self.cache).unwrap_or_default();
-        scan.images.iter().any(|mapped| {
-            let mut notes = mapped.image.notes().iter();
-            notes.any(|note| self.plan.wants(&note.provider, &note.name))
-        })
     }
 
     /// Attaches if possible; for processes that nobody named.
@@ -150,26 +138,6 @@ impl Tracer {
         })
     }
 
-    /// Restores and detaches one process; its threads' stops are waited for by the loop.
-    pub(super) fn let_go(&mut self, pid: i32) {
-        self.restore_process(pid);
-        let threads = self.table.threads_of(pid);
-        if threads.is_empty() {
-            self.table.processes.remove(&pid);
-        }
-        for tid in threads {
-            if let Some(thread) = self.table.threads.get_mut(&tid)
-                && thread.phase != Phase::Newborn
-            {
-                thread.phase = Phase::Leaving;
-                let _ = sys::interrupt(tid);
-            }
-        }
-        if let Some(process) = self.table.processes.get_mut(&pid) {
-            process.followed = false;
-        }
-    }
-
     fn obstacle(&self, pid: i32, attempt: Attempt, errno: i32) -> AttachError {
         match Caller::read(&self.proc) {
             Ok(caller) => {
@@ -186,18 +154,26 @@ impl Tracer {
         Some(AttachError::Obstacle(Box::new(obstacle)))
     }
 
-    /// Why none of the wanted markers is in a process.
-    fn why_no_markers(&mut self, pid: i32) -> String {
-        let plan = Arc::clone(&self.plan);
+    /// An error that says why, when nothing that a process has mapped has a wanted marker.
+    fn require_wanted(&mut self, pid: i32) -> Result<(), AttachError> {
+        let images = maps::mapped_images(pid, &mut self.cache)
+            .unwrap_or_default()
+            .images;
+        let plan = &self.plan;
+        let mut notes = images.iter().flat_map(|mapped| mapped.image.notes());
+        if notes.any(|note| plan.wants(&note.provider, &note.name)) {
+            return Ok(());
+        }
         let wanted = |name: &str| plan.wants("python", name);
-        let images = maps::mapped_images(pid, &mut self.cache).unwrap_or_default();
-        let reason = images.images.iter().find_map(|mapped| {
+        let reason = images.iter().find_map(|mapped| {
             let cpython = mapped.image.is_cpython();
             cpython.then(|| availability::missing(&mapped.image, &mapped.path, &wanted))?
         });
         let reason = reason.unwrap_or_else(|| {
             "nothing that it has mapped has them (ptpytrace -l -p lists what there is)".to_owned()
         });
-        format!("process {pid} has none of the wanted markers: {reason}")
+        Err(AttachError::NoMarkers(format!(
+            "process {pid} has none of the wanted markers: {reason}"
+        )))
     }
 }

@@ -63,7 +63,7 @@ impl Tracer {
         self.table.add_thread(child, child, Phase::Newborn);
     }
 
-    /// The thread group of a thread; itself when it can no longer be asked.
+    /// The thread group of a thread; `None` when it can no longer be asked.
     fn process_of(&self, tid: i32) -> Option<i32> {
         let status = self.proc.status(tid).ok()?.found()?;
         Some(status.tgid)
@@ -155,10 +155,8 @@ impl Tracer {
             let known = |pid: i32| self.table.processes.get(&pid);
             if status.tgid != orphan && known(status.tgid).is_some() {
                 self.table.add_thread(orphan, status.tgid, Phase::Newborn);
-            } else if let Some(parent) = known(status.ppid).filter(|_| status.ppid != dead) {
-                // The parent lives: its event is still to come.
-                let _ = parent;
-                continue;
+            } else if status.ppid != dead && known(status.ppid).is_some() {
+                continue; // the parent lives: its event is still to come
             } else {
                 self.adopt(orphan);
             }

@@ -6,6 +6,7 @@
 use super::space::ImageId;
 use super::state::Phase;
 use super::stopped::StoppedThread;
+use super::table::Thread;
 use super::{Tracer, sys};
 use crate::process::maps;
 use crate::process::status::State;
@@ -20,12 +21,21 @@ impl Tracer {
         for pid in processes {
             self.restore_process(pid);
         }
-        for (tid, thread) in &mut self.table.threads {
-            // A newborn stops by itself.
-            if thread.phase != Phase::Newborn {
-                thread.phase = Phase::Leaving;
-                let _ = sys::interrupt(*tid); // it may have ended
-            }
+        self.table.threads.iter_mut().for_each(ask_to_stop);
+    }
+
+    /// Restores and detaches one process; its threads' stops are waited for by the loop.
+    pub(super) fn let_go(&mut self, pid: i32) {
+        self.restore_process(pid);
+        if self.table.threads_of(pid).is_empty() {
+            return self.table.remove_process(pid);
+        }
+        let threads = self.table.threads.iter_mut();
+        threads
+            .filter(|(_, thread)| thread.pid == pid)
+            .for_each(ask_to_stop);
+        if let Some(process) = self.table.processes.get_mut(&pid) {
+            process.followed = false;
         }
     }
 
@@ -84,5 +94,13 @@ impl Tracer {
         if stuck {
             self.table = Default::default();
         }
+    }
+}
+
+/// Makes a thread stop so that it can be detached. A newborn stops by itself.
+fn ask_to_stop((tid, thread): (&i32, &mut Thread)) {
+    if thread.phase != Phase::Newborn {
+        thread.phase = Phase::Leaving;
+        let _ = sys::interrupt(*tid); // it may have ended
     }
 }

@@ -93,8 +93,6 @@ pub struct Summary {
     pub left: bool,
     /// It left because of an internal error.
     pub failed: bool,
-    /// The consumer had gone.
-    pub output_closed: bool,
 }
 
 /// The tracer. Made and run on one thread.
@@ -184,7 +182,6 @@ impl Tracer {
             told_what_is_missing: !self.told.is_empty(),
             left: self.leaving,
             failed: failures > 0,
-            output_closed: self.outbox.closed(),
             ledger: self.ledger,
         }
     }

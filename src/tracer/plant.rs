@@ -92,7 +92,6 @@ impl Tracer {
                 mapped,
                 id: ImageId::of(mapped),
                 memory: Arc::clone(&memory),
-                objects: None,
             };
             for (name, watched) in sigtrap::FUNCTIONS {
                 let symbol = mapped.image.symbol(name);

@@ -112,12 +112,17 @@ impl Table {
         if let Some(process) = self.processes.get_mut(&thread.pid) {
             process.threads = process.threads.saturating_sub(1);
             if process.threads == 0 {
-                let space = process.space;
-                self.processes.remove(&thread.pid);
-                self.release_space(space);
+                self.remove_process(thread.pid);
             }
         }
         Some(thread.pid)
+    }
+
+    /// Removes a process that has no threads, with its address space when nobody else lives there.
+    pub fn remove_process(&mut self, pid: i32) {
+        if let Some(process) = self.processes.remove(&pid) {
+            self.release_space(process.space);
+        }
     }
 
     /// Gives a process a new, empty address space: it has called exec.
