@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
-use crate::process::proc::ProcFs;
+use crate::process::proc::{IfFound, ProcFs};
 use crate::tracer::command::{Command, Commander};
 
 /// How often new processes are looked for.
@@ -37,7 +37,7 @@ pub fn watch(commander: &Commander) {
 
 /// What it runs: after an exec it is looked at anew.
 fn program(proc: &ProcFs, pid: i32) -> String {
-    let exe = proc.exe(pid).ok().and_then(|it| it.found()).flatten();
+    let exe = proc.exe(pid).if_found().flatten();
     exe.map_or_else(String::new, |exe| exe.path.to_string_lossy().into_owned())
 }
 
@@ -49,8 +49,7 @@ fn of_user(proc: &ProcFs) -> Vec<i32> {
         *pid != me
             && proc
                 .status(*pid)
-                .ok()
-                .and_then(|it| it.found())
+                .if_found()
                 .is_some_and(|status| status.uid.real == own && !status.is_kernel_thread())
     });
     pids

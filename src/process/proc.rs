@@ -42,6 +42,18 @@ impl<T> Lookup<T> {
     }
 }
 
+/// For those who take what is there and need no reason for what is not.
+pub trait IfFound<T> {
+    /// What was found; `None` when it is gone or could not be read.
+    fn if_found(self) -> Option<T>;
+}
+
+impl<T> IfFound<T> for io::Result<Lookup<T>> {
+    fn if_found(self) -> Option<T> {
+        self.ok()?.found()
+    }
+}
+
 /// The program that a process runs, as `/proc/PID/exe` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executable {

@@ -11,6 +11,7 @@ use crate::cpython::availability;
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 use crate::process::obstacle::{self, Attempt, Caller, Obstacle};
+use crate::process::proc::IfFound;
 
 /// What is to be reported of every tracee. PTRACE_O_EXITKILL is not among them: a tracer that dies must not take the
 /// program with it.
@@ -101,7 +102,7 @@ impl Tracer {
     /// show up in the next round.
     fn seize_threads(&mut self, pid: i32) -> Result<(), Errno> {
         for _ in 0..ROUNDS {
-            let listed = self.proc.threads(pid).ok().and_then(|it| it.found());
+            let listed = self.proc.threads(pid).if_found();
             let new: Vec<i32> = listed
                 .unwrap_or_default()
                 .into_iter()
@@ -127,13 +128,9 @@ impl Tracer {
     }
 
     fn is_ours(&self, tid: i32) -> bool {
-        let status = self.proc.status(tid).ok().and_then(|it| it.found());
+        let status = self.proc.status(tid).if_found();
         status.is_some_and(|status| {
-            let tracer = self
-                .proc
-                .status(status.tracer)
-                .ok()
-                .and_then(|it| it.found());
+            let tracer = self.proc.status(status.tracer).if_found();
             tracer.is_some_and(|tracer| tracer.tgid == std::process::id() as i32)
         })
     }

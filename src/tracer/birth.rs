@@ -13,6 +13,7 @@ use super::table::SpaceId;
 use super::wait::ChildKind;
 use super::{Tracer, sys};
 use crate::process::memory::ProcessMemory;
+use crate::process::proc::IfFound;
 
 impl Tracer {
     /// The parent's event: notes what the child is.
@@ -65,7 +66,7 @@ impl Tracer {
 
     /// The thread group of a thread; `None` when it can no longer be asked.
     fn process_of(&self, tid: i32) -> Option<i32> {
-        let status = self.proc.status(tid).ok()?.found()?;
+        let status = self.proc.status(tid).if_found()?;
         Some(status.tgid)
     }
 
@@ -149,7 +150,7 @@ impl Tracer {
     pub(super) fn adopt_orphans(&mut self, dead: i32) {
         let orphans: Vec<i32> = self.early.keys().copied().collect();
         for orphan in orphans {
-            let Some(status) = self.proc.status(orphan).ok().and_then(|it| it.found()) else {
+            let Some(status) = self.proc.status(orphan).if_found() else {
                 continue;
             };
             let known = |pid: i32| self.table.processes.get(&pid);

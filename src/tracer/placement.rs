@@ -19,7 +19,7 @@ use super::rescue::Rescue;
 use super::stopped::StoppedThread;
 use super::sys::{self, monotonic};
 use super::wait::{Waited, wait};
-use crate::process::proc::ProcFs;
+use crate::process::proc::{IfFound, ProcFs};
 
 /// A thread that traps again within this time (ns) is worth waiting for nearby.
 const HOT_RUN: u64 = 100_000;
@@ -145,7 +145,7 @@ impl Placement {
             return;
         }
         self.wakes = 0;
-        let stat = proc.stat(pid, tid).ok().and_then(|it| it.found());
+        let stat = proc.stat(pid, tid).if_found();
         let cpu = stat.and_then(|stat| usize::try_from(stat.processor?).ok());
         let Some(cpu) = cpu.filter(|cpu| allowed.is_set(*cpu) == Ok(true)) else {
             return self.cool();

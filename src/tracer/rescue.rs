@@ -13,7 +13,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::sys;
-use crate::process::proc::ProcFs;
+use crate::process::proc::{IfFound, ProcFs};
 use crate::process::status::State;
 
 /// How often it is looked whether the tracer gets on.
@@ -96,7 +96,7 @@ impl Rescue {
             if !stands || !self.idle.load(Ordering::SeqCst) {
                 continue;
             }
-            let stat = proc.stat(own, self.tracer).ok().and_then(|it| it.found());
+            let stat = proc.stat(own, self.tracer).if_found();
             // Asleep it waits for the program; running, or wanting to, without a beat it starves.
             if stat.is_some_and(|stat| stat.state == State::Running) {
                 self.to_ordinary();

@@ -19,6 +19,7 @@ use super::stopped::{Gone, StoppedThread};
 use super::{Tracer, sys};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
+use crate::process::proc::IfFound;
 use crate::process::status::Seccomp;
 
 /// SIGTRAP in a signal mask.
@@ -103,7 +104,7 @@ impl Tracer {
     /// Reads from /proc what a process and a thread want, when hold is taken of them. What is known to be ignored
     /// stays so: a breakpoint may have reset it since.
     pub(super) fn learn_sigtrap(&mut self, pid: i32, tid: i32) {
-        let Some(status) = self.proc.status(tid).ok().and_then(|it| it.found()) else {
+        let Some(status) = self.proc.status(tid).if_found() else {
             return;
         };
         if let Some(process) = self.table.processes.get_mut(&pid)
@@ -200,11 +201,7 @@ impl Tracer {
         let Some(at) = space.system_call else {
             return Ok(());
         };
-        let status = self
-            .proc
-            .status(thread.tid())
-            .ok()
-            .and_then(|it| it.found());
+        let status = self.proc.status(thread.tid()).if_found();
         if status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off)) {
             return Ok(()); // a filter might kill the program for it
         }

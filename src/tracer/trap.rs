@@ -12,6 +12,7 @@ use super::{Tracer, monotonic, sys};
 use crate::address::RuntimeAddress;
 use crate::event::{Delivery, Event, EventKind};
 use crate::process::memory::ProcessMemory;
+use crate::process::proc::IfFound;
 
 /// How long (ns) a thread's name is believed.
 const COMM_LIFETIME: u64 = 10_000_000;
@@ -217,11 +218,7 @@ impl Tracer {
     fn name(&mut self, tid: i32, now: u64) -> Option<(i32, Arc<str>)> {
         let record = self.table.threads.get_mut(&tid)?;
         if now >= record.comm.1 {
-            let comm = self
-                .proc
-                .comm(record.pid, tid)
-                .ok()
-                .and_then(|it| it.found());
+            let comm = self.proc.comm(record.pid, tid).if_found();
             if let Some(comm) = comm
                 && *comm != *record.comm.0
             {

@@ -6,7 +6,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use super::Named;
 use super::caller::{Caller, profile};
-use crate::process::proc::ProcFs;
+use crate::process::proc::{IfFound, ProcFs};
 use crate::process::status::Status;
 
 /// How many ancestors of a process are looked at, at most.
@@ -57,12 +57,12 @@ pub struct Names {
 impl Facts {
     /// Gathers what `proc` says of a process. Each single fact may be missing, so nothing here fails.
     pub fn gather(pid: i32, proc: &ProcFs, caller: &Caller) -> Facts {
-        let status = proc.status(pid).ok().and_then(|it| it.found());
+        let status = proc.status(pid).if_found();
         let named = |id: Option<i32>| id.filter(|id| *id > 0).map(|id| named(id, proc));
         let folder = pid.to_string();
         let owner = std::fs::metadata(proc.process_path(pid, "status"));
-        let stat = proc.stat(pid, pid).ok().and_then(|it| it.found());
-        let threads = proc.threads(pid).ok().and_then(|it| it.found());
+        let stat = proc.stat(pid, pid).if_found();
+        let threads = proc.threads(pid).if_found();
         Facts {
             visible: proc.exists(pid),
             hides_others: !proc.exists(1),
@@ -89,10 +89,10 @@ pub(super) fn ptrace_scope(proc: &ProcFs) -> Option<u32> {
 
 /// A thread's process and its name.
 fn named(tid: i32, proc: &ProcFs) -> Named {
-    let process = proc.status(tid).ok().and_then(|it| it.found());
+    let process = proc.status(tid).if_found();
     let pid = process.as_ref().map_or(tid, |status| status.tgid);
     // The process's name is that of its first thread.
-    let first = proc.status(pid).ok().and_then(|it| it.found());
+    let first = proc.status(pid).if_found();
     Named {
         pid,
         name: first.or(process).map(|status| status.name),
@@ -102,7 +102,7 @@ fn named(tid: i32, proc: &ProcFs) -> Named {
 fn is_descendant(pid: i32, ancestor: i32, proc: &ProcFs) -> bool {
     let mut current = pid;
     for _ in 0..MAX_DEPTH {
-        let status = proc.status(current).ok().and_then(|it| it.found());
+        let status = proc.status(current).if_found();
         match status.map(|status| status.ppid) {
             Some(parent) if parent == ancestor => return true,
             Some(parent) if parent > 0 => current = parent,

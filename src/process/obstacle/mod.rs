@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use super::proc::ProcFs;
 use super::program::{Unfit, unfit};
 use super::status::Status;
+use crate::process::proc::IfFound;
 
 pub mod caller;
 pub mod facts;
@@ -134,7 +135,7 @@ pub fn diagnose(
 /// for another CPU (under an emulator). `None` also when the program cannot be read.
 pub fn program_obstacle(pid: i32, proc: &ProcFs, caller: &Caller) -> Option<Obstacle> {
     let cause = Cause::Program(unfit(&proc.process_path(pid, "exe"))?);
-    let status = proc.status(pid).ok().and_then(|it| it.found());
+    let status = proc.status(pid).if_found();
     Some(Obstacle {
         process: Named {
             pid,
