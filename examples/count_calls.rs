@@ -23,11 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let search = std::env::var_os("PATH");
     let program = program::resolve(&words, search.as_deref(), Path::new("."))?;
-    let plan = Plan {
-        markers: vec![MarkerPattern::parse("python:function__entry")?],
-        max_string: 256,
-        objects: Limits::default(),
-    };
+    let entries = MarkerPattern::parse("python:function__entry")?;
+    let plan = Plan::of_markers(&[entries], 256, Limits::default());
     let options = Options {
         follow: true,
         stay: false,

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use ptpytrace_arch::ArgValue;
 
+use crossbeam_channel::Sender;
+
 use crate::cpython::PyValue;
 use crate::probe::known::ArgType;
+use crate::process::memory::ProcessMemory;
 
 /// One thing that happened in a traced process.
 #[derive(Clone, Debug)]
@@ -20,6 +23,40 @@ pub struct Event {
     pub comm: Arc<str>,
     /// What happened.
     pub kind: EventKind,
+    /// What was captured besides, where the plan asks for it.
+    pub context: Option<Box<Context>>,
+}
+
+/// What the plan may ask for besides the arguments ([`crate::plan::Capture`]); what it does not ask for is 0 or empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The CPU that the thread ran on.
+    pub cpu: u32,
+    /// The CPU time that the thread has used, ns.
+    pub cpu_time: u64,
+    /// Process and user ids.
+    pub ids: Ids,
+    /// Return addresses, the innermost first.
+    pub frames: Vec<u64>,
+}
+
+/// Process and user ids (credentials(7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The parent's process id.
+    pub ppid: i32,
+    /// The process group.
+    pub pgid: i32,
+    /// The session.
+    pub sid: i32,
+    /// The real user id.
+    pub uid: u32,
+    /// The effective user id.
+    pub euid: u32,
+    /// The real group id.
+    pub gid: u32,
+    /// The effective group id.
+    pub egid: u32,
 }
 
 /// What happened.
@@ -36,7 +73,7 @@ pub enum EventKind {
     ThreadEnd,
 }
 
-/// A marker as consumers see it: the same for all of its sites.
+/// A probe as consumers see it: the same for all of its sites in one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeInfo {
     /// The provider as the note has it (`python`).
@@ -45,6 +82,14 @@ pub struct ProbeInfo {
     pub name: String,
     /// Names and types of its arguments.
     pub args: Vec<ArgInfo>,
+    /// The file name of what holds the probe; empty for what no file holds.
+    pub module: String,
+    /// The function that holds the probe, by the symbol that covers its address; empty when none does.
+    pub function: String,
+    /// Which requests of the plan it answers, ascending.
+    pub requests: Vec<usize>,
+    /// A number of its own, from 1.
+    pub id: u32,
 }
 
 /// What is known of an argument beforehand.
@@ -103,11 +148,29 @@ pub struct Notice {
     pub text: String,
 }
 
+/// A thread that stays stopped until the consumer has dealt with its event.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// The memory of its process.
+    pub memory: Arc<ProcessMemory>,
+    /// Where the answer goes. When it is dropped without one, the thread just goes on.
+    pub answer: Sender<Verdict>,
+}
+
+/// What is to become of a held thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Signals that its process is sent before it goes on.
+    pub signals: Vec<i32>,
+}
+
 /// What goes through the channel.
 #[derive(Clone, Debug)]
 pub enum Delivery {
     /// An event of a traced process.
     Event(Event),
+    /// An event of a thread that waits for an answer.
+    Held(Event, Hold),
     /// A remark of the tracer.
     Notice(Notice),
 }

@@ -9,12 +9,15 @@
 //! # The way of the data
 //!
 //! ```text
+//! script ─ compile ─┬──────────────────────────────────────────► engine
+//!                   ▼                                              ▲
 //! binary ─ notes ─► plan ─► sites ─ arm ─► trap ─► event ─► consumer ─► output
 //! ```
 //!
-//! Everything flows one way. The [`plan`] says which markers are wanted and how much to read; the [`tracer`] knows
-//! nothing of reports, and a [`report`] knows nothing of ptrace. What crosses the channel between their threads is an
-//! [`event`]: owned data.
+//! Everything flows one way. The [`plan`] says what is wanted and how much of it to read, be it for a built-in report or
+//! for a [`script`], which is compiled before anything is touched; the [`tracer`] knows nothing of reports and
+//! languages, and a [`report`] and a [`script`] know nothing of ptrace. What crosses the channel between their threads is
+//! an [`event`]: owned data. Only where a script needs the process itself, the thread that fired waits for it.
 //!
 //! # The modules
 //!
@@ -25,11 +28,13 @@
 //! | [`probe`] | markers: patterns to choose them by, the known ones' argument names |
 //! | [`process`] | what `/proc` says: mappings, threads, memory; why an attach would fail |
 //! | [`cpython`] | versions, and objects decoded from outside |
-//! | [`plan`] | what is wanted |
+//! | [`plan`] | what is wanted: points, what to capture at each, what can be decided on the spot |
+//! | [`injected`] | the code that provides the markers that an interpreter lacks |
 //! | [`tracer`] | the ptrace thread: launch, attach, arm, trap, leave |
 //! | [`event`] | all that crosses the channel |
-//! | [`report`], [`output`] | consumers: call hierarchy, marker lines, JSON |
-//! | [`cli`] | the command line |
+//! | [`script`] | scripts: their languages, the program that they become, the machine that runs it |
+//! | [`report`], [`output`] | built-in consumers: call hierarchy, marker lines, JSON |
+//! | [`cli`] | the command line, own and as `dtrace` and `stap` |
 //!
 //! What differs between CPUs is in the crate `ptpytrace-arch`.
 //!
@@ -38,7 +43,7 @@
 //! 1. The traced program behaves as untraced: its output, exit status, signals and job control.
 //! 2. No event is lost silently. When the consumer is slow the program waits.
 //! 3. Every way out restores every byte and semaphore and detaches every thread as it was.
-//! 4. Hostile input (files, memory) gets an error: never a panic, never an endless loop.
+//! 4. Hostile input (files, memory, scripts) gets an error: never a panic, never an endless loop.
 //! 5. An error says what was tried, why it failed, and what to do.
 //! 6. Names are those of `readelf -n`; every site of a marker is armed, each with its own argument specs.
 
@@ -49,9 +54,11 @@ pub mod cli;
 pub mod cpython;
 pub mod elf;
 pub mod event;
+pub mod injected;
 pub mod output;
 pub mod plan;
 pub mod probe;
 pub mod process;
 pub mod report;
+pub mod script;
 pub mod tracer;

@@ -2,9 +2,12 @@
 
 mod all;
 mod attach;
+mod cpython_suite;
 mod decode;
+mod doors;
 mod harness;
 mod hierarchy;
+mod injected;
 mod leave;
 mod list;
 mod marker_globs;
@@ -15,6 +18,8 @@ mod notes;
 mod obstacle_real;
 mod obstacle_tree;
 mod oracle;
+mod points;
+mod scripts;
 mod shims;
 mod signals;
 mod terminal;

@@ -54,6 +54,9 @@ pub fn for_machine(e_machine: u16) -> Option<&'static dyn Arch> {
         .find(|arch| arch.elf_machine() == e_machine)
 }
 
+/// The most bytes that [`Arch::relocate`] gives.
+pub const RELOCATED: usize = 64;
+
 /// What a tracer needs to know of a CPU.
 pub trait Arch: Sync + Send {
     /// The CPU's usual name: `"x86-64"`, `"aarch64"`.
@@ -103,6 +106,10 @@ pub trait Arch: Sync + Send {
     /// Which word of [`Registers::general`] holds the stack pointer.
     fn sp_index(&self) -> usize;
 
+    /// Which word of [`Registers::general`] holds the frame pointer, where code keeps one: it points to the outer frame's
+    /// pointer and, behind it, the return address.
+    fn frame_pointer_index(&self) -> usize;
+
     /// How many bytes the program counter lies behind the breakpoint's address when the breakpoint is reported.
     fn pc_after_breakpoint(&self) -> u64;
 
@@ -125,6 +132,19 @@ pub trait Arch: Sync + Send {
 
     /// Which word of [`Registers::general`] holds a system call's result.
     fn result_word(&self) -> usize;
+
+    /// Where the first arguments of a function (integers and pointers) lie at its first instruction, in the syntax of
+    /// notes: those in registers, then some on the stack.
+    fn call_arguments(&self) -> &'static str;
+
+    /// Whether code that ends with these bytes (at most 8) may end with a call: what lies behind it may be a return
+    /// address then.
+    fn may_end_with_call(&self, code: &[u8]) -> bool;
+
+    /// Code for the address `to` that does what the instruction at `code[0]` does at the address `from`, and goes on
+    /// behind that. A call leaves the same return address behind. At most [`RELOCATED`] bytes; `None` when it cannot be
+    /// done.
+    fn relocate(&self, code: &[u8], from: u64, to: u64) -> Option<Vec<u8>>;
 
     /// Which words of [`Registers::general`] hold a function's first arguments (integers and pointers), in order.
     fn argument_words(&self) -> &'static [usize];

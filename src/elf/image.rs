@@ -174,6 +174,12 @@ impl Image {
         self.symbols().function_at(address)
     }
 
+    /// The names of its functions (`STT_FUNC`) with their addresses, ascending; of aliases the best as in
+    /// [`Image::function_at`] first. Names that are not UTF-8 are left out.
+    pub fn functions(&self) -> Vec<(FileAddress, &str)> {
+        self.symbols().named_functions()
+    }
+
     /// The symbol of exactly this name that the file defines, from `.dynsym` or else `.symtab`, whatever its version.
     /// Thread-local and absolute symbols have no address and are not found.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {

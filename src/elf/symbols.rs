@@ -134,6 +134,29 @@ impl Symbols {
         pieces
     }
 
+    /// Functions that are called by their address, with their names.
+    pub fn named_functions(&self) -> Vec<(FileAddress, &str)> {
+        let mut found = Vec::new();
+        for (index, table) in self.tables.iter().enumerate() {
+            let plain = |entry: &Entry| entry.kind == elf::STT_FUNC && entry.has_address();
+            for entry in table.entries().filter(plain) {
+                let name = table.name(entry.name).map(std::str::from_utf8);
+                if let Some(Ok(name)) = name
+                    && !name.is_empty()
+                {
+                    let rank = Rank(entry.binding_rank(), name.len(), index, entry.name);
+                    found.push((entry.address, rank, name));
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup_by(|one, other| one.0 == other.0 && one.2 == other.2);
+        let named = found
+            .into_iter()
+            .map(|(address, _, name)| (FileAddress(address), name));
+        named.collect()
+    }
+
     fn functions(&self) -> Vec<Function> {
         let mut functions = Vec::new();
         for (index, table) in self.tables.iter().enumerate() {

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use ptpytrace_arch::ArgValue;
 
-use crate::event::{Arg, Event, EventKind, Seen};
-use crate::report::Consumer;
+use crate::event::{Arg, Event, EventKind, Hold, Seen};
+use crate::report::{Consumer, Flow};
 
 /// Prints `{"ts":…,"pid":…,"tid":…,"comm":…,"provider":…,"probe":…,"args":{…}}`; `ts` is CLOCK_MONOTONIC in ns,
 /// bytes that are not UTF-8 become U+FFFD. What could not be read is `null`.
@@ -15,9 +15,9 @@ pub struct JsonLines {
 }
 
 impl Consumer for JsonLines {
-    fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+    fn event(&mut self, event: &Event, _: Option<&Hold>, out: &mut dyn Write) -> io::Result<Flow> {
         let EventKind::Fired { probe, args } = &event.kind else {
-            return Ok(());
+            return Ok(Flow::Continue);
         };
         let line = &mut self.line;
         line.clear();
@@ -41,7 +41,8 @@ impl Consumer for JsonLines {
             value(line, arg)?;
         }
         line.extend_from_slice(b"}}\n");
-        out.write_all(line)
+        out.write_all(line)?;
+        Ok(Flow::Continue)
     }
 }
 

@@ -3,6 +3,7 @@
 //! one marker across images.
 
 pub mod catalog;
+pub mod glob;
 pub mod known;
 pub mod pattern;
 

@@ -1,9 +1,9 @@
-//! Patterns that choose markers: `[PROVIDER:]NAME`, each part a shell glob
-//! (glob(7)): `*`, `?`, `[a-z]`, `[!a]`, and `\` before a character that is
-//! meant literally.
+//! Patterns that choose markers: `[PROVIDER:]NAME`, each part a [`Glob`].
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::glob::Glob;
 
 /// The longest pattern, in characters: matching takes its length times the name's.
 const MAX_PATTERN: usize = 1024;
@@ -14,8 +14,8 @@ const MAX_PATTERN: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkerPattern {
     text: String,
-    provider: Option<Vec<Piece>>,
-    name: Vec<Piece>,
+    provider: Option<Glob>,
+    name: Glob,
 }
 
 /// Why a text is no pattern.
@@ -33,17 +33,6 @@ pub enum PatternError {
     /// The pattern is longer than 1024 characters.
     #[error("the pattern has more than 1024 characters")]
     TooLong,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Char(char),
-    Any,
-    Star,
-    Set {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
 }
 
 impl MarkerPattern {
@@ -64,9 +53,8 @@ impl MarkerPattern {
         if name.is_empty() || provider == Some("") {
             return Err(PatternError::Empty(text.to_owned()));
         }
-        let glob = |part: &str| {
-            pieces(&mut part.chars()).ok_or_else(|| PatternError::Bracket(text.to_owned()))
-        };
+        let glob =
+            |part: &str| Glob::parse(part).ok_or_else(|| PatternError::Bracket(text.to_owned()));
         Ok(MarkerPattern {
             text: text.to_owned(),
             provider: provider.map(glob).transpose()?,
@@ -74,13 +62,23 @@ impl MarkerPattern {
         })
     }
 
+    /// The provider's glob; `None` for any.
+    pub fn provider(&self) -> Option<&Glob> {
+        self.provider.as_ref()
+    }
+
+    /// The name's glob, in DTrace's spelling (`-` for `__`).
+    pub fn name(&self) -> &Glob {
+        &self.name
+    }
+
     /// Whether a marker is meant; its name may be written with `__` or `-`.
     pub fn matches(&self, provider: &str, name: &str) -> bool {
         let provider_matches = self
             .provider
             .as_ref()
-            .is_none_or(|pieces| matches(pieces, provider));
-        provider_matches && matches(&self.name, &dashed(name))
+            .is_none_or(|glob| glob.matches(provider));
+        provider_matches && self.name.matches(&dashed(name))
     }
 }
 
@@ -101,96 +99,6 @@ impl fmt::Display for MarkerPattern {
 /// A marker's name as DTrace writes it: with `-` for `__`.
 pub fn dashed(name: &str) -> String {
     name.replace("__", "-")
-}
-
-fn pieces(text: &mut std::str::Chars<'_>) -> Option<Vec<Piece>> {
-    let mut pieces = Vec::new();
-    while let Some(character) = text.next() {
-        pieces.push(match character {
-            '*' => Piece::Star,
-            '?' => Piece::Any,
-            '[' => set(text)?,
-            '\\' => Piece::Char(text.next().unwrap_or('\\')),
-            other => Piece::Char(other),
-        });
-    }
-    // Runs of stars are one star.
-    pieces.dedup_by(|a, b| *a == Piece::Star && *b == Piece::Star);
-    Some(pieces)
-}
-
-/// What stands between `[` and `]`; a `]` that comes first is a member, and so is a `-` that comes first or last.
-fn set(text: &mut std::str::Chars<'_>) -> Option<Piece> {
-    let negated = text.as_str().starts_with(['!', '^']);
-    if negated {
-        text.next();
-    }
-    let mut ranges = Vec::new();
-    loop {
-        let low = match text.next()? {
-            ']' if !ranges.is_empty() => return Some(Piece::Set { negated, ranges }),
-            '\\' => text.next()?,
-            other => other,
-        };
-        let rest = text.as_str();
-        let ranged = rest.starts_with('-') && !rest.starts_with("-]");
-        if ranged {
-            text.next();
-            let high = match text.next()? {
-                '\\' => text.next()?,
-                other => other,
-            };
-            ranges.push((low, high));
-        } else {
-            ranges.push((low, low));
-        }
-    }
-}
-
-impl Piece {
-    fn takes(&self, character: char) -> bool {
-        match self {
-            Piece::Char(own) => *own == character,
-            Piece::Any => true,
-            Piece::Star => false,
-            Piece::Set { negated, ranges } => {
-                let within = |(low, high): &(char, char)| (*low..=*high).contains(&character);
-                ranges.iter().any(within) != *negated
-            }
-        }
-    }
-}
-
-/// Matches by going back to the last star only, which is enough for globs and never exponential.
-fn matches(pieces: &[Piece], text: &str) -> bool {
-    let (mut rest, mut text) = (pieces, text.chars());
-    let mut retry: Option<(&[Piece], std::str::Chars<'_>)> = None;
-    loop {
-        if let Some((Piece::Star, after)) = rest.split_first() {
-            rest = after;
-            retry = Some((after, text.clone()));
-            continue;
-        }
-        let mut ahead = text.clone();
-        match (rest.split_first(), ahead.next()) {
-            (None, None) => return true,
-            (Some((piece, after)), Some(character)) if piece.takes(character) => {
-                rest = after;
-                text = ahead;
-            }
-            _ => {
-                let Some((after_star, mut from)) = retry.take() else {
-                    return false;
-                };
-                if from.next().is_none() {
-                    return false;
-                }
-                rest = after_star;
-                text = from.clone();
-                retry = Some((after_star, from));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

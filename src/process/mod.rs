@@ -11,3 +11,4 @@ pub mod proc;
 pub mod program;
 pub mod stat;
 pub mod status;
+pub mod system_calls;

@@ -150,6 +150,21 @@ impl ProcFs {
         }))
     }
 
+    /// The CPU time that a thread has used, in nanoseconds (`/proc/PID/task/TID/schedstat`, its first field).
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2); `InvalidData` when the file does not begin with a number.
+    pub fn cpu_time(&self, pid: i32, tid: i32) -> io::Result<Lookup<u64>> {
+        let text = self.read_process(pid, &format!("task/{tid}/schedstat"))?;
+        let Lookup::Found(text) = text else {
+            return Ok(Lookup::Gone);
+        };
+        let first = text.split(u8::is_ascii_whitespace).next();
+        let number = first.and_then(|it| std::str::from_utf8(it).ok()?.parse().ok());
+        let number = number.ok_or_else(|| io::Error::from(ErrorKind::InvalidData))?;
+        Ok(Lookup::Found(number))
+    }
+
     /// The ids of a process's threads, lowest first.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::{Consumer, text_of};
-use crate::event::{Arg, Event, EventKind};
+use super::{Consumer, Flow, text_of};
+use crate::event::{Arg, Event, EventKind, Hold};
 
 /// Prints `=>` at each function's entry and `<=` at its return.
 #[derive(Debug, Default)]
@@ -55,15 +55,15 @@ fn function(args: &[Arg]) -> u64 {
 }
 
 impl Consumer for Hierarchy {
-    fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+    fn event(&mut self, event: &Event, _: Option<&Hold>, out: &mut dyn Write) -> io::Result<Flow> {
         let EventKind::Fired { probe, args } = &event.kind else {
             self.threads.remove(&event.tid);
-            return Ok(());
+            return Ok(Flow::Continue);
         };
         let entry = match probe.name.as_str() {
             "function__entry" => true,
             "function__return" => false,
-            _ => return Ok(()),
+            _ => return Ok(Flow::Continue),
         };
         let indent = self.threads.entry(event.tid).or_default();
         let (micros, depth) = indent.step(entry, function(args), event.time);
@@ -80,7 +80,8 @@ impl Consumer for Hierarchy {
         line.extend_from_slice(b" in ");
         line.extend_from_slice(text_of(args, 0));
         writeln!(line, ":{line_number}")?;
-        out.write_all(line)
+        out.write_all(line)?;
+        Ok(Flow::Continue)
     }
 }
 

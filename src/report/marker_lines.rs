@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::Consumer;
-use crate::event::{Arg, Event, EventKind, ProbeInfo, Seen};
+use super::{Consumer, Flow};
+use crate::event::{Arg, Event, EventKind, Hold, ProbeInfo, Seen};
 use ptpytrace_arch::ArgValue;
 
 /// Prints `MICROSECONDS COMM(TID): MARKER NAME=VALUE …`; the time counts from the first line.
@@ -14,9 +14,9 @@ pub struct MarkerLines {
 }
 
 impl Consumer for MarkerLines {
-    fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+    fn event(&mut self, event: &Event, _: Option<&Hold>, out: &mut dyn Write) -> io::Result<Flow> {
         let EventKind::Fired { probe, args } = &event.kind else {
-            return Ok(());
+            return Ok(Flow::Continue);
         };
         let start = *self.start.get_or_insert(event.time);
         let micros = event.time.saturating_sub(start) / 1000;
@@ -32,7 +32,8 @@ impl Consumer for MarkerLines {
             write_value(line, arg)?;
         }
         line.push(b'\n');
-        out.write_all(line)
+        out.write_all(line)?;
+        Ok(Flow::Continue)
     }
 }
 

@@ -1,20 +1,26 @@
 //! Arming: finds the wanted markers in whatever a process has mapped, raises their semaphores and plants breakpoints.
 
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::Tracer;
-use super::capture::{ArgCapture, How, ObjectReader};
-use super::ledger::{Ledger, SiteRecord};
-use super::space::{AddressSpace, ImageId, MarkerSite, Purpose};
+use super::capture::ObjectReader;
+use super::ledger::SiteRecord;
+use super::matching::{Identity, Marker, Matcher, Module};
+use super::site::{self, Argument, Site};
+use super::space::{AddressSpace, ImageId, Purpose};
 use crate::address::RuntimeAddress;
 use crate::cpython::{Layout, Types, Version, availability};
 use crate::elf::Note;
 use crate::event::{ArgInfo, ProbeInfo};
-use crate::probe::known::{ArgType, argument_names};
+use crate::injected::{Injected, Markers};
+use crate::probe::known::argument_names;
 use crate::process::maps::{self, MappedImage};
 use crate::process::memory::ProcessMemory;
+use crate::process::proc::IfFound;
 
 /// What is the same for all sites of one image.
 pub(super) struct Surroundings<'a> {
@@ -35,6 +41,10 @@ impl Tracer {
         let Some(space) = self.table.processes.get(&pid).map(|process| process.space) else {
             return;
         };
+        let identity = self.identity(pid);
+        if !self.matcher.wants_files(&identity) {
+            return;
+        }
         let Ok(scan) = maps::mapped_images(pid, &mut self.cache) else {
             return; // it is ending
         };
@@ -47,24 +57,51 @@ impl Tracer {
         };
         let present: Vec<ImageId> = scan.images.iter().map(ImageId::of).collect();
         space_record.keep_only(&present);
-        let armed_before = space_record.has_markers();
+        space_record.owner = pid;
+        space_record.code = scan.images.iter().zip(&present).flat_map(code_of).collect();
+        let armed_before = space_record.has_probes();
         for (mapped, id) in scan.images.iter().zip(present) {
             if !space_record.images.contains(&id) {
-                self.arm_image(&mut space_record, mapped, id, &scan.images);
+                self.arm_image(&mut space_record, &identity, (mapped, id), &scan.images);
             }
         }
-        if space_record.has_markers() {
+        if space_record.has_probes() {
             self.ledger.processes += u64::from(!armed_before);
             self.watch_signals(&mut space_record, &scan.images);
         }
         self.table.spaces.insert(space, space_record);
     }
 
+    /// What requests ask of a process.
+    pub(super) fn identity(&self, pid: i32) -> Identity {
+        let exe = self.proc.exe(pid).if_found().flatten();
+        Identity {
+            pid,
+            target: self.target,
+            program: exe.map(|exe| exe.path),
+        }
+    }
+
+    /// A forked child, which has not run yet, has a copy of its parent's breakpoints: where what is wanted depends on
+    /// the process, they are planted anew.
+    pub(super) fn look_through_copy(&mut self, pid: i32) {
+        if !self.process_matters {
+            return;
+        }
+        self.restore_process(pid);
+        let space = self.table.processes.get(&pid).map(|process| process.space);
+        if let Some(space) = space.and_then(|space| self.table.spaces.get_mut(&space)) {
+            space.planted.clear();
+        }
+        self.look_through(pid);
+        self.rearm_agent(pid);
+    }
+
     fn arm_image(
         &mut self,
         space: &mut AddressSpace,
-        mapped: &MappedImage,
-        id: ImageId,
+        identity: &Identity,
+        (mapped, id): (&MappedImage, ImageId),
         all: &[MappedImage],
     ) {
         let Some(memory) = space.memory.clone() else {
@@ -83,42 +120,107 @@ impl Tracer {
         let surroundings = Surroundings { mapped, id, memory };
         self.hook_linker(space, &surroundings);
         let version = availability::version_of(image, &mapped.path);
-        self.tell_what_is_missing(mapped);
+        let injected = self.to_inject(identity, mapped, version.as_ref());
+        self.tell_what_is_missing(identity, mapped, injected);
         let objects = version.and_then(|version| object_reader(&version, mapped, all));
-        let mut wanted: FxHashMap<RuntimeAddress, Vec<Arc<MarkerSite>>> = FxHashMap::default();
+        let mut wanted: FxHashMap<RuntimeAddress, Vec<Arc<Site>>> = FxHashMap::default();
+        let mut entry_wanted = false;
         for note in image.notes() {
-            if self.plan.wants(&note.provider, &note.name) {
-                if version.is_some_and(|version| availability::crashes(&version, &note.name)) {
-                    self.outbox.notice(false, availability::CRASHES.to_owned());
-                    continue;
-                }
-                let site = self.marker_site(note, mapped, objects.as_ref());
-                wanted
-                    .entry(mapped.bias.apply(note.location))
-                    .or_default()
-                    .push(site);
-                self.raise(space, note.semaphore, &surroundings);
+            if !self.takes_native(&note.provider) {
+                continue;
             }
+            let requests = self.requests_for(identity, mapped, note);
+            if requests.is_empty() {
+                continue;
+            }
+            if version.is_some_and(|version| availability::crashes(&version, &note.name)) {
+                let mut instead = injected.iter();
+                if !instead.any(|marker| marker.name() == note.name) {
+                    self.outbox.notice(false, availability::CRASHES.to_owned());
+                }
+                continue;
+            }
+            entry_wanted |= note.provider == "python" && note.name == "function__entry";
+            let site = self.marker_site(note, mapped, requests, objects.as_ref());
+            wanted
+                .entry(mapped.bias.apply(note.location))
+                .or_default()
+                .push(site);
+            self.raise(space, note.semaphore, &surroundings);
         }
-        for (address, sites) in wanted {
-            self.plant(
-                space,
-                address,
-                Purpose::Markers(sites.into()),
-                &surroundings,
-            );
+        for (address, markers) in wanted {
+            let purpose = Purpose {
+                markers,
+                ..Purpose::default()
+            };
+            self.plant(space, address, purpose, &surroundings.id);
         }
-        self.raise_companions(space, version, &surroundings);
+        if entry_wanted {
+            self.raise_companions(space, version, &surroundings);
+        }
+        self.await_interpreter(
+            space,
+            (injected, version.as_ref()),
+            objects.as_ref(),
+            (&surroundings, all),
+        );
+        self.arm_functions(space, identity, &surroundings);
+    }
+
+    /// The requests that a marker of an image answers. Which function holds it is looked up only when something else
+    /// does not rule it out already.
+    pub(super) fn requests_for(
+        &self,
+        identity: &Identity,
+        mapped: &MappedImage,
+        note: &Note,
+    ) -> Vec<usize> {
+        let module = module_of(mapped);
+        let mut marker = Marker {
+            provider: &note.provider,
+            name: &note.name,
+            function: None,
+        };
+        let requests = self.matcher.marker(identity, module, marker);
+        if requests.is_empty() {
+            return requests;
+        }
+        marker.function = Some(mapped.image.function_at(note.location).unwrap_or(""));
+        self.matcher.marker(identity, module, marker)
     }
 
     /// All that is settled about a site beforehand. `objects` reads the objects of the interpreter in this image, if it
     /// is one that is known.
-    fn marker_site(
+    pub(super) fn marker_site(
         &mut self,
         note: &Note,
         mapped: &MappedImage,
+        requests: Vec<usize>,
         objects: Option<&Arc<ObjectReader>>,
-    ) -> Arc<MarkerSite> {
+    ) -> Arc<Site> {
+        let arguments = self.arguments(note, mapped);
+        let function = mapped.image.function_at(note.location);
+        let probe = ProbeInfo {
+            provider: note.provider.clone(),
+            name: note.name.clone(),
+            args: Vec::new(),
+            module: file_name(&mapped.path),
+            function: function.unwrap_or("").to_owned(),
+            requests,
+            id: 0,
+        };
+        let site = site::site((&mut self.ledger, &self.plan), probe, arguments, objects);
+        let record = SiteRecord {
+            path: mapped.path.clone(),
+            location: note.location,
+            arguments: note.arguments.clone(),
+        };
+        self.ledger.armed(site.row, record);
+        site
+    }
+
+    /// The arguments of a marker: where they lie, and what is known of them.
+    fn arguments(&mut self, note: &Note, mapped: &MappedImage) -> Vec<Argument> {
         let lookup = |name: &str| {
             let symbol = mapped.image.symbol(name)?;
             Some(mapped.bias.apply(symbol.address).0)
@@ -133,40 +235,38 @@ impl Tracer {
         };
         let names = argument_names(&note.provider, &note.name, specs.len());
         let mut arguments = Vec::with_capacity(specs.len());
-        for (spec, (name, ty)) in specs.into_iter().zip(&names) {
+        for (spec, (name, ty)) in specs.into_iter().zip(names) {
             let spec = spec.and_then(|spec| spec.resolve(&lookup));
             if let Err(error) = &spec {
                 let marker = format!("{}:{}", note.provider, note.name);
                 self.outbox
                     .notice(false, format!("{marker}, argument {name}: {error}"));
             }
-            let how = match (ty, objects) {
-                (ArgType::CString, _) => How::Text,
-                (ArgType::Object, Some(reader)) => How::Object(Arc::clone(reader)),
-                _ => How::Number,
-            };
-            let spec = spec.ok();
-            arguments.push(ArgCapture { spec, how });
+            let name = name.into_owned();
+            arguments.push(Argument {
+                info: ArgInfo { name, ty },
+                spec: spec.ok(),
+            });
         }
-        let needs_vector = arguments
-            .iter()
-            .any(|argument| argument.spec.as_ref().is_some_and(|it| it.needs_vector()));
-        let (row, probe) = enter(&mut self.ledger, note, &names, mapped);
-        Arc::new(MarkerSite {
-            probe,
-            row,
-            arguments,
-            needs_vector,
-        })
+        arguments
     }
 
     /// Says which wanted markers an interpreter lacks, once for each file.
-    fn tell_what_is_missing(&mut self, mapped: &MappedImage) {
+    fn tell_what_is_missing(
+        &mut self,
+        identity: &Identity,
+        mapped: &MappedImage,
+        injected: Markers,
+    ) {
         if !mapped.image.is_cpython() || self.told.contains(&mapped.path) {
             return;
         }
-        let plan = Arc::clone(&self.plan);
-        let wanted = |name: &str| plan.wants("python", name);
+        let matcher = &self.matcher;
+        let injected = |name: &str| injected.iter().any(|marker| marker.name() == name);
+        let wanted = |name: &str| python_wanted(matcher, identity, mapped, name) && !injected(name);
+        if !Injected::ALL.iter().any(|marker| wanted(marker.name())) {
+            return;
+        }
         if let Some(text) = availability::missing(&mapped.image, &mapped.path, &wanted) {
             self.told.insert(mapped.path.clone());
             self.outbox.notice(false, text);
@@ -174,32 +274,48 @@ impl Tracer {
     }
 }
 
-/// Notes a marker and its site in the books.
-fn enter(
-    ledger: &mut Ledger,
-    note: &Note,
-    names: &[(std::borrow::Cow<'static, str>, ArgType)],
+/// Whether a marker of this name is wanted of an interpreter, if it has it.
+pub(super) fn python_wanted(
+    matcher: &Matcher,
+    identity: &Identity,
     mapped: &MappedImage,
-) -> (usize, Arc<ProbeInfo>) {
-    let args = names
-        .iter()
-        .map(|(name, ty)| ArgInfo {
-            name: name.to_string(),
-            ty: *ty,
-        })
-        .collect();
-    let (row, probe) = ledger.row(ProbeInfo {
-        provider: note.provider.clone(),
-        name: note.name.clone(),
-        args,
-    });
-    let site = SiteRecord {
-        path: mapped.path.clone(),
-        location: note.location,
-        arguments: note.arguments.clone(),
+    name: &str,
+) -> bool {
+    let marker = Marker {
+        provider: "python",
+        name,
+        function: None,
     };
-    ledger.armed(row, site);
-    (row, probe)
+    !matcher
+        .marker(identity, module_of(mapped), marker)
+        .is_empty()
+}
+
+/// Where the code of an image lies.
+fn code_of<'a>(
+    (mapped, id): (&'a MappedImage, &'a ImageId),
+) -> impl Iterator<Item = (Range<RuntimeAddress>, ImageId)> + 'a {
+    let segments = mapped.image.segments().iter();
+    let code = segments.filter(|segment| segment.executable());
+    code.map(|segment| {
+        let start = mapped.bias.apply(segment.address);
+        let end = RuntimeAddress(start.0.saturating_add(segment.memory_size));
+        (start..end, id.clone())
+    })
+}
+
+/// How requests name a mapped file.
+pub(super) fn module_of(mapped: &MappedImage) -> Module<'_> {
+    Module {
+        path: &mapped.path,
+        soname: mapped.image.soname(),
+    }
+}
+
+/// A path's last part, as text.
+pub(super) fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// What is needed to read the interpreter's objects; `None` for an unknown version.

@@ -4,11 +4,13 @@ use std::io;
 
 use nix::errno::Errno;
 
+use super::arm::python_wanted;
+use super::matching::Identity;
 use super::space::AddressSpace;
 use super::state::Phase;
 use super::{Launch, Tracer, spawn, sys};
 use crate::cpython::availability;
-use crate::process::maps;
+use crate::process::maps::{self, MappedImage};
 use crate::process::memory::ProcessMemory;
 use crate::process::obstacle::{self, Attempt, Caller, Obstacle};
 use crate::process::proc::IfFound;
@@ -46,12 +48,13 @@ impl Tracer {
     pub fn launch(&mut self, launch: &Launch) -> Result<i32, AttachError> {
         let waiting = spawn::prepare(launch)?;
         let pid = waiting.pid;
-        if let Err(errno) = sys::seize(pid, OPTIONS) {
+        if let Err(errno) = sys::seize(pid, self.reports()) {
             return Err(self.obstacle(pid, Attempt::Seize, errno as i32)); // dropping `waiting` ends the child
         }
         let space = self.table.add_space(AddressSpace::default());
         self.table.add_process(pid, space, true);
         self.table.add_thread(pid, pid, Phase::Running);
+        self.target = Some(pid);
         self.launched = Some(waiting.go()?);
         Ok(pid)
     }
@@ -59,8 +62,18 @@ impl Tracer {
     /// Attaches to a running process and arms its markers.
     ///
     /// # Errors
-    /// An obstacle, with nothing left behind; [`AttachError::NoMarkers`] when no wanted marker is in the process.
+    /// An obstacle, with nothing left behind; [`AttachError::NoMarkers`] when nothing that is wanted is in the process.
     pub fn attach(&mut self, pid: i32) -> Result<(), AttachError> {
+        let target = self.target;
+        self.target.get_or_insert(pid); // what is wanted may depend on it
+        let result = self.take_hold(pid);
+        if result.is_err() {
+            self.target = target;
+        }
+        result
+    }
+
+    fn take_hold(&mut self, pid: i32) -> Result<(), AttachError> {
         if self.table.processes.contains_key(&pid) {
             return Ok(());
         }
@@ -88,12 +101,28 @@ impl Tracer {
             self.learn_sigtrap(pid, tid);
         }
         self.look_through(pid);
+        self.enter_running(pid);
+        self.tell_start(pid);
+        if self.wants_calls(pid) {
+            // Their system calls are seen from when they are resumed next.
+            for tid in self.table.threads_of(pid) {
+                let _ = sys::interrupt(tid); // it may have ended
+            }
+        }
         Ok(())
+    }
+
+    /// What the kernel is to report of a tracee.
+    fn reports(&self) -> i32 {
+        match self.wants_ends() {
+            true => OPTIONS | libc::PTRACE_O_TRACEEXIT,
+            false => OPTIONS,
+        }
     }
 
     /// Attaches if possible; for processes that nobody named.
     pub(super) fn attach_quietly(&mut self, pid: i32) {
-        if let Err(error) = self.attach(pid) {
+        if let Err(error) = self.take_hold(pid) {
             self.outbox.notice(true, format!("process {pid}: {error}"));
         }
     }
@@ -101,6 +130,7 @@ impl Tracer {
     /// Seizes every thread. New threads of seized ones are attached by the kernel; those of threads not yet seized
     /// show up in the next round.
     fn seize_threads(&mut self, pid: i32) -> Result<(), Errno> {
+        let reports = self.reports();
         for _ in 0..ROUNDS {
             let listed = self.proc.threads(pid).if_found();
             let new: Vec<i32> = listed
@@ -112,7 +142,7 @@ impl Tracer {
                 break;
             }
             for tid in new {
-                match sys::seize(tid, OPTIONS) {
+                match sys::seize(tid, reports) {
                     Ok(()) => self.table.add_thread(tid, pid, Phase::Running),
                     Err(Errno::ESRCH) if tid != pid => {} // it has just ended
                     // Attached by the kernel just now: it will report itself.
@@ -156,14 +186,28 @@ impl Tracer {
         let images = maps::mapped_images(pid, &mut self.cache)
             .unwrap_or_default()
             .images;
-        let plan = &self.plan;
-        let mut notes = images.iter().flat_map(|mapped| mapped.image.notes());
-        if notes.any(|note| plan.wants(&note.provider, &note.name)) {
+        let identity = self.identity(pid);
+        let elsewhere = self.matcher.wants_elsewhere(&identity);
+        if elsewhere
+            || images
+                .iter()
+                .any(|mapped| self.has_wanted(&identity, mapped))
+        {
             return Ok(());
         }
-        let wanted = |name: &str| plan.wants("python", name);
+        let mut interpreters = images.iter();
+        if interpreters.any(|mapped| {
+            let version = availability::version_of(&mapped.image, &mapped.path);
+            !self
+                .to_inject(&identity, mapped, version.as_ref())
+                .is_empty()
+        }) {
+            return Ok(());
+        }
+        let matcher = &self.matcher;
         let reason = images.iter().find_map(|mapped| {
             let cpython = mapped.image.is_cpython();
+            let wanted = |name: &str| python_wanted(matcher, &identity, mapped, name);
             cpython.then(|| availability::missing(&mapped.image, &mapped.path, &wanted))?
         });
         let reason = reason.unwrap_or_else(|| {
@@ -172,5 +216,12 @@ impl Tracer {
         Err(AttachError::NoMarkers(format!(
             "process {pid} has none of the wanted markers: {reason}"
         )))
+    }
+
+    /// Whether an image has a probe that is wanted.
+    fn has_wanted(&self, identity: &Identity, mapped: &MappedImage) -> bool {
+        let mut notes = mapped.image.notes().iter();
+        notes.any(|note| !self.requests_for(identity, mapped, note).is_empty())
+            || self.has_wanted_function(identity, mapped)
     }
 }

@@ -5,13 +5,16 @@
 
 use std::sync::Arc;
 
+use ptpytrace_arch::ArgValue;
+
 use super::sigtrap::Disposition;
 use super::space::AddressSpace;
 use super::state::Phase;
 use super::stopped::StoppedThread;
-use super::table::SpaceId;
+use super::table::{SpaceId, Table};
 use super::wait::ChildKind;
 use super::{Tracer, sys};
+use crate::plan::ProcessPoint;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
 
@@ -31,6 +34,7 @@ impl Tracer {
             return;
         };
         let (pid, blocks_sigtrap) = (record.pid, record.blocks_sigtrap);
+        let returns = record.returns.clone();
         let Some(process) = self.table.processes.get(&pid) else {
             return;
         };
@@ -44,6 +48,11 @@ impl Tracer {
             if let Some(process) = self.table.processes.get_mut(&child) {
                 process.sigtrap = sigtrap;
             }
+            if let Some(thread) = self.table.threads.get_mut(&child) {
+                thread.returns = returns; // it returns from where its parent was
+            }
+            let child = ArgValue::Signed(child.into());
+            self.tell(parent, ProcessPoint::Create, &[child]);
         }
         if let Some(thread) = self.table.threads.get_mut(&child) {
             thread.blocks_sigtrap = blocks_sigtrap;
@@ -88,6 +97,15 @@ impl Tracer {
                 return self.part(thread, 0);
             }
         }
+        if alone_in_its_space(&self.table, tid) {
+            self.look_through_copy(tid);
+        }
+        let process = self.table.processes.get(&tid);
+        if process.is_some_and(|process| !process.started) {
+            self.tell_start(tid);
+        } else {
+            self.tell(tid, ProcessPoint::ThreadStart, &[]);
+        }
         if group {
             thread.listen()
         } else {
@@ -108,7 +126,7 @@ impl Tracer {
     }
 
     /// The process runs a new program: its other threads are gone, its memory is new.
-    pub(super) fn exec(&mut self, thread: StoppedThread) {
+    pub(super) fn exec(&mut self, mut thread: StoppedThread) {
         let pid = thread.tid();
         self.exec_took_over(&thread);
         let followed = self
@@ -116,18 +134,27 @@ impl Tracer {
             .processes
             .get(&pid)
             .is_some_and(|process| process.followed);
-        if !followed {
+        if !followed || self.leaving {
             return self.part(thread, 0);
         }
         self.open_memory(pid);
         self.learn_sigtrap(pid, pid);
         self.look_through(pid);
+        // The launched program starts here: what went before is the tracer's.
+        let process = self.table.processes.get(&pid);
+        if process.is_some_and(|process| !process.started) {
+            self.tell_start(pid);
+        } else {
+            self.tell_exec(pid);
+        }
+        thread.stop_at_system_calls(self.wants_calls(pid));
         thread.resume(0);
     }
 
     /// The books after an exec: one thread, which has the process's id, and an empty address space.
     pub(super) fn exec_took_over(&mut self, thread: &StoppedThread) {
         let pid = thread.tid();
+        self.calls.remove(&pid); // what it was made to call is gone
         for other in self.table.threads_of(pid) {
             if other != pid {
                 self.forget(other);
@@ -136,12 +163,17 @@ impl Tracer {
         self.table.renew_space(pid);
         if let Some(record) = self.table.threads.get_mut(&pid) {
             record.comm.1 = 0;
+            record.ending = false;
+            record.in_call = None;
+            record.returns.clear();
             record.last = Default::default();
         }
-        if let Some(process) = self.table.processes.get_mut(&pid)
-            && matches!(process.sigtrap, Disposition::Handled(_))
-        {
-            process.sigtrap = Disposition::Default; // execve(2)
+        if let Some(process) = self.table.processes.get_mut(&pid) {
+            process.happenings.clear();
+            process.wants_calls = None;
+            if matches!(process.sigtrap, Disposition::Handled(_)) {
+                process.sigtrap = Disposition::Default; // execve(2)
+            }
         }
     }
 
@@ -183,4 +215,11 @@ impl Tracer {
         self.table.add_process(orphan, space, self.options.follow);
         self.table.add_thread(orphan, orphan, Phase::Newborn);
     }
+}
+
+/// Whether this is a process that shares its memory with no other.
+fn alone_in_its_space(table: &Table, pid: i32) -> bool {
+    let process = table.processes.get(&pid);
+    let space = process.and_then(|process| table.spaces.get(&process.space));
+    space.is_some_and(|space| space.users <= 1)
 }

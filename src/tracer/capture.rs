@@ -23,6 +23,8 @@ pub struct ArgCapture {
 /// What is read besides the number.
 #[derive(Clone, Debug)]
 pub enum How {
+    /// Nobody looks at the argument: not even the number is read.
+    Skip,
     /// Nothing.
     Number,
     /// The C string that it points to.
@@ -41,25 +43,33 @@ pub struct ObjectReader {
 }
 
 /// Limits of what is read at a hit.
-#[derive(Clone, Debug)]
-pub struct CaptureLimits {
+#[derive(Clone, Copy, Debug)]
+pub struct CaptureLimits<'a> {
     /// Bytes of a string.
     pub max_string: usize,
     /// Of an object.
-    pub objects: Limits,
+    pub objects: &'a Limits,
 }
 
-/// Captures all arguments.
+/// Captures all arguments from where their specs say that they lie.
 pub fn capture(
     arguments: &[ArgCapture],
     registers: &Registers,
     memory: &ProcessMemory,
-    limits: &CaptureLimits,
+    limits: CaptureLimits<'_>,
 ) -> Vec<Arg> {
-    let mut captured: Vec<Arg> = arguments
-        .iter()
-        .map(|argument| number(argument, registers, memory))
-        .collect();
+    let numbers = arguments.iter();
+    let numbers = numbers.map(|argument| number(argument, registers, memory));
+    complete(arguments, numbers.collect(), memory, limits)
+}
+
+/// Reads what numbers that are known already point to.
+pub fn complete(
+    arguments: &[ArgCapture],
+    mut captured: Vec<Arg>,
+    memory: &ProcessMemory,
+    limits: CaptureLimits<'_>,
+) -> Vec<Arg> {
     read_texts(arguments, &mut captured, memory, limits.max_string);
     for (argument, captured) in arguments.iter().zip(&mut captured) {
         if let (How::Object(reader), Seen::Number) = (&argument.how, &captured.seen) {
@@ -69,28 +79,34 @@ pub fn capture(
                 &reader.types,
                 &reader.layout,
                 memory,
-                &limits.objects,
+                limits.objects,
             ));
         }
     }
     captured
 }
 
+/// An argument that is a number.
+pub fn plain(raw: ArgValue) -> Arg {
+    let seen = Seen::Number;
+    Arg { raw, seen }
+}
+
 fn number(argument: &ArgCapture, registers: &Registers, memory: &ProcessMemory) -> Arg {
+    if matches!(argument.how, How::Skip) {
+        return plain(ArgValue::Unsigned(0));
+    }
     let value = argument
         .spec
         .as_ref()
         .and_then(|spec| spec.fetch(registers, memory).ok());
-    match value {
-        Some(raw) => Arg {
-            raw,
-            seen: Seen::Number,
-        },
-        None => Arg {
+    value.map_or(
+        Arg {
             raw: ArgValue::Unsigned(0),
             seen: Seen::Unreadable,
         },
-    }
+        plain,
+    )
 }
 
 /// Reads the strings in pairs, a system call for two: most markers have at most two.

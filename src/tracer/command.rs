@@ -42,7 +42,7 @@ pub struct Orders {
 }
 
 /// The signal that interrupts the wait: the last real-time signal but two, which nobody else uses here.
-fn wake_signal() -> i32 {
+pub(super) fn wake_signal() -> i32 {
     libc::SIGRTMAX() - 2
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use ptpytrace_arch::Arch;
 
 use super::spawn::{self, Command};
+use super::stopped::StoppedThread;
 use super::wait::{self, Stop, Waited};
 use super::{HOST_MACHINE, sys};
 use crate::process::memory::ProcessMemory;
@@ -19,6 +20,8 @@ const AT_ENTRY: u64 = 9;
 pub struct Held {
     /// Its process.
     pub pid: i32,
+    /// Its thread, while it is stopped: dropped, it would run on.
+    thread: Option<StoppedThread>,
 }
 
 /// Starts a command and holds it.
@@ -27,7 +30,10 @@ pub struct Held {
 /// It cannot be started or traced, or it ends before its first instruction.
 pub fn hold(command: &Command) -> io::Result<Held> {
     let waiting = spawn::prepare(command)?;
-    let held = Held { pid: waiting.pid };
+    let mut held = Held {
+        pid: waiting.pid,
+        thread: None,
+    };
     sys::seize(held.pid, libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL)?;
     let started = waiting.go()?;
     if !held.run_until(Stop::Exec) {
@@ -37,7 +43,6 @@ pub fn hold(command: &Command) -> io::Result<Held> {
     // Without an entry (another CPU's program) what exec has mapped must do.
     if let Some(arch) = ptpytrace_arch::for_machine(HOST_MACHINE)
         && held.plant_at_entry(arch).is_some()
-        && sys::cont(held.pid, 0).is_ok()
         && !held.run_until(Stop::Signal(libc::SIGTRAP))
     {
         return Err(io::Error::other(
@@ -49,10 +54,16 @@ pub fn hold(command: &Command) -> io::Result<Held> {
 
 impl Held {
     /// Lets it run until that stop; false when it has ended instead.
-    fn run_until(&self, wanted: Stop) -> bool {
+    fn run_until(&mut self, wanted: Stop) -> bool {
+        if let Some(thread) = self.thread.take() {
+            thread.resume(0);
+        }
         loop {
             match wait::wait(true) {
-                Waited::Stopped(_, stop) if stop == wanted => return true,
+                Waited::Stopped(thread, stop) if stop == wanted => {
+                    self.thread = Some(thread);
+                    return true;
+                }
                 Waited::Stopped(thread, Stop::Signal(signal)) => thread.resume(signal),
                 Waited::Stopped(thread, _) => thread.resume(0),
                 Waited::Ended(..) | Waited::NoChildren => return false,

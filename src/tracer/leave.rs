@@ -21,7 +21,12 @@ impl Tracer {
         for pid in processes {
             self.restore_process(pid);
         }
-        self.table.threads.iter_mut().for_each(ask_to_stop);
+        // Where the agent is to be removed first, the threads are let go after that.
+        let busy = self.withdraw();
+        let threads = self.table.threads.iter_mut();
+        threads
+            .filter(|(_, thread)| !busy.contains(&thread.pid))
+            .for_each(ask_to_stop);
     }
 
     /// Restores and detaches one process; its threads' stops are waited for by the loop.
@@ -49,6 +54,9 @@ impl Tracer {
         let Some(space) = self.table.spaces.get_mut(&process.space) else {
             return;
         };
+        if let Some((injection, memory)) = space.injection.as_ref().zip(space.memory.as_ref()) {
+            injection.silence(memory);
+        }
         let residue = space.restore(breakpoint, present.as_deref());
         if !residue.failed.is_empty() {
             let count = residue.failed.len();
@@ -70,7 +78,7 @@ impl Tracer {
     /// Detaches a stopped thread, unless a breakpoint's signal waits for it: then it is let run into that first.
     pub(super) fn part(&mut self, thread: StoppedThread, signal: i32) {
         let tid = thread.tid();
-        if thread.breakpoint_pending() {
+        if self.calls.contains_key(&tid) || thread.breakpoint_pending() {
             if let Some(record) = self.table.threads.get_mut(&tid) {
                 record.phase = Phase::Leaving;
             }
@@ -98,7 +106,7 @@ impl Tracer {
 }
 
 /// Makes a thread stop so that it can be detached. A newborn stops by itself.
-fn ask_to_stop((tid, thread): (&i32, &mut Thread)) {
+pub(super) fn ask_to_stop((tid, thread): (&i32, &mut Thread)) {
     if thread.phase != Phase::Newborn {
         thread.phase = Phase::Leaving;
         let _ = sys::interrupt(*tid); // it may have ended

@@ -6,12 +6,19 @@
 mod arm;
 mod attach;
 mod birth;
+mod call;
 mod capture;
 pub mod command;
+mod context;
 mod disposition;
+mod fire;
+mod function;
+mod happening;
 pub mod hold;
+mod injection;
 mod leave;
 pub mod ledger;
+pub mod matching;
 pub mod outbox;
 mod placement;
 mod plant;
@@ -19,6 +26,8 @@ mod remote;
 mod rescue;
 mod semaphore;
 mod sigtrap;
+mod site;
+mod slot;
 mod space;
 mod spawn;
 mod state;
@@ -44,12 +53,12 @@ pub use sys::monotonic;
 pub use wait::Stop;
 
 use crate::event::{Delivery, Event, EventKind};
-use crate::plan::Plan;
+use crate::plan::{Plan, Point};
 use crate::process::maps::ImageCache;
 use crate::process::proc::ProcFs;
-use capture::CaptureLimits;
 use command::{Command, Orders};
 use ledger::Ledger;
+use matching::Matcher;
 use outbox::Outbox;
 use placement::Placement;
 use state::{Action, step};
@@ -100,7 +109,15 @@ pub struct Summary {
 pub struct Tracer {
     arch: &'static dyn Arch,
     plan: Arc<Plan>,
-    limits: CaptureLimits,
+    matcher: Matcher,
+    /// A copy of a process may want other probes than the process.
+    process_matters: bool,
+    /// System calls are asked for.
+    calls_matter: bool,
+    /// Something that happens to processes and threads is asked for.
+    points_matter: bool,
+    /// The process that was launched or attached to first.
+    target: Option<i32>,
     options: Options,
     proc: ProcFs,
     table: Table,
@@ -118,6 +135,11 @@ pub struct Tracer {
     command: Option<Stop>,
     exec_error: Option<std::io::Error>,
     leaving: bool,
+    /// Function calls under way, by the thread that makes them.
+    calls: FxHashMap<i32, call::Call>,
+    /// Processes in which the agent is to be installed or removed.
+    missions: Vec<i32>,
+    ticker: Option<injection::Ticker>,
     /// Fails at this trap, to see what becomes of the program.
     #[cfg(test)]
     fail_at: u64,
@@ -131,14 +153,15 @@ impl Tracer {
         orders: Orders,
         deliveries: Sender<Delivery>,
     ) -> Option<Tracer> {
-        let limits = CaptureLimits {
-            max_string: plan.max_string,
-            objects: plan.objects,
-        };
+        let matcher = Matcher::new(Arc::clone(&plan));
         Some(Tracer {
             arch: ptpytrace_arch::for_machine(HOST_MACHINE)?,
             plan,
-            limits,
+            process_matters: matcher.depends_on_process(),
+            calls_matter: matcher.any(|point| matches!(point, Point::Syscall { .. })),
+            points_matter: matcher.any(|point| matches!(point, Point::Process(_))),
+            matcher,
+            target: None,
             options,
             proc: ProcFs::from_environment(),
             table: Table::default(),
@@ -154,9 +177,17 @@ impl Tracer {
             command: None,
             exec_error: None,
             leaving: false,
+            calls: FxHashMap::default(),
+            missions: Vec::new(),
+            ticker: None,
             #[cfg(test)]
             fail_at: 0,
         })
+    }
+
+    /// The id of the process that was launched, or else attached to first.
+    pub fn target(&self) -> Option<i32> {
+        self.target
     }
 
     /// Traces until all traced processes have ended, or until told to leave. A launched command is waited for in any
@@ -191,6 +222,7 @@ impl Tracer {
         if self.orders.raised() || !self.outbox.pending.is_empty() {
             self.obey();
         }
+        self.tend_missions();
         if self.outbox.closed() && !self.leaving {
             self.leave();
         }
@@ -239,8 +271,13 @@ impl Tracer {
         }
     }
 
-    fn stopped(&mut self, thread: StoppedThread, stop: Stop) {
+    fn stopped(&mut self, mut thread: StoppedThread, stop: Stop) {
         let tid = thread.tid();
+        let calls = self.wants_calls(tid) && !self.calls.contains_key(&tid);
+        thread.stop_at_system_calls(calls);
+        let Some(thread) = self.summoned(thread, stop) else {
+            return;
+        };
         let Some(record) = self.table.threads.get_mut(&tid) else {
             self.early.insert(tid, (thread, stop));
             return;
@@ -250,7 +287,10 @@ impl Tracer {
         match action {
             Action::Trap => self.trap(thread, false),
             Action::TrapThenPart => self.trap(thread, true),
-            Action::Resume(signal) => thread.resume(signal),
+            Action::Resume(signal) => {
+                self.tell_signal(&thread, signal);
+                thread.resume(signal);
+            }
             Action::Listen => thread.listen(),
             Action::Welcome { group } => self.welcome(thread, group),
             Action::Child(kind) => {
@@ -258,6 +298,14 @@ impl Tracer {
                 thread.resume(0);
             }
             Action::Exec => self.exec(thread),
+            Action::Exiting => {
+                self.tell_end(tid, thread.exit_status().unwrap_or(0));
+                thread.resume(0);
+            }
+            Action::SystemCall => {
+                self.system_call(&thread);
+                thread.resume(0);
+            }
             Action::Part(signal) => self.part(thread, signal),
             Action::ChildThenPart(kind) => {
                 self.expect_child(&thread, kind);
@@ -274,6 +322,7 @@ impl Tracer {
     /// A tracee or the launched command has ended.
     fn ended(&mut self, tid: i32, stop: Stop) {
         self.early.remove(&tid);
+        self.tell_end(tid, stop.status());
         self.forget(tid);
         if self.launched.as_ref().is_some_and(|it| it.pid == tid)
             && let Some(started) = self.launched.take()
@@ -286,6 +335,7 @@ impl Tracer {
 
     /// Removes a thread from the books and tells the consumer.
     fn forget(&mut self, tid: i32) {
+        self.calls.remove(&tid);
         let Some(thread) = self.table.threads.get(&tid) else {
             return;
         };
@@ -295,6 +345,7 @@ impl Tracer {
             tid,
             comm: Arc::clone(&thread.comm.0),
             kind: EventKind::ThreadEnd,
+            context: None,
         };
         self.table.remove_thread(tid);
         self.outbox.send(Delivery::Event(event));

@@ -4,7 +4,7 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
 use super::command::Command;
-use crate::event::{Delivery, Notice};
+use crate::event::{Delivery, Notice, Verdict};
 
 /// Sends events and remarks.
 #[derive(Debug)]
@@ -64,15 +64,48 @@ impl Outbox {
                     return;
                 }
                 recv(commands) -> command => {
-                    let Ok(command) = command else { return };
-                    self.pending.push(command);
-                    self.hurry |= matches!(command, Command::Leave | Command::EndCommand);
-                    if self.hurry {
-                        self.lost = self.lost.saturating_add(1);
+                    let Ok(command) = command else {
+                        // Nobody commands any more.
+                        self.closed |= self.deliveries.send(delivery).is_err();
                         return;
-                    }
+                    };
+                    self.pending.push(command);
+                    self.hurry |= ends(command);
                 }
+            }
+            if self.hurry {
+                // Where the consumer has gone, it has all that it wanted.
+                match self.deliveries.try_send(delivery) {
+                    Ok(()) => {}
+                    Err(TrySendError::Disconnected(_)) => self.closed = true,
+                    Err(TrySendError::Full(_)) => self.lost = self.lost.saturating_add(1),
+                }
+                return;
             }
         }
     }
+
+    /// Waits for the answer about a held thread: none comes when the consumer drops it, and none is waited for when a
+    /// command to leave comes.
+    pub fn verdict(&mut self, answer: &Receiver<Verdict>) -> Verdict {
+        let commands = self.commands.clone();
+        while !self.hurry {
+            select! {
+                recv(answer) -> verdict => return verdict.unwrap_or_default(),
+                recv(commands) -> command => {
+                    let Ok(command) = command else {
+                        return answer.recv().unwrap_or_default();
+                    };
+                    self.pending.push(command);
+                    self.hurry |= ends(command);
+                }
+            }
+        }
+        answer.try_recv().unwrap_or_default()
+    }
+}
+
+/// Whether a command ends the tracing.
+fn ends(command: Command) -> bool {
+    matches!(command, Command::Leave | Command::EndCommand)
 }

@@ -51,9 +51,8 @@ impl Tracer {
         version: Option<Version>,
         surroundings: &Surroundings<'_>,
     ) {
-        let entry_wanted = self.plan.wants("python", "function__entry");
         let companion = |it: Version| (it.major, it.minor) == (3, 11) && !it.is((3, 11, 0));
-        if !entry_wanted || !version.is_some_and(companion) {
+        if !version.is_some_and(companion) {
             return;
         }
         let line = |note: &&Note| note.provider == "python" && note.name == "line";
@@ -71,15 +70,16 @@ impl Tracer {
         let mapped = surroundings.mapped;
         if let Some(symbol) = mapped.image.symbol(LINKER_HOOK) {
             let address = mapped.bias.apply(symbol.address);
-            self.plant(space, address, Purpose::Linker, surroundings);
+            let purpose = Purpose {
+                linker: true,
+                ..Purpose::default()
+            };
+            self.plant(space, address, purpose, &surroundings.id);
         }
     }
 
     /// Breakpoints on the functions by which the program may ignore or block SIGTRAP.
     pub(super) fn watch_signals(&mut self, space: &mut AddressSpace, images: &[MappedImage]) {
-        let Some(memory) = space.memory.clone() else {
-            return;
-        };
         for mapped in images {
             let soname = mapped.image.soname().unwrap_or("");
             if !sigtrap::LIBRARIES
@@ -88,63 +88,71 @@ impl Tracer {
             {
                 continue;
             }
-            let surroundings = Surroundings {
-                mapped,
-                id: ImageId::of(mapped),
-                memory: Arc::clone(&memory),
-            };
+            let id = ImageId::of(mapped);
             for (name, watched) in sigtrap::FUNCTIONS {
                 let symbol = mapped.image.symbol(name);
                 let Some(address) = symbol.map(|it| mapped.bias.apply(it.address)) else {
                     continue;
                 };
-                if !space.planted.contains_key(&address) {
-                    self.plant(space, address, Purpose::Signals(watched), &surroundings);
-                }
+                let purpose = Purpose {
+                    signals: Some(watched),
+                    ..Purpose::default()
+                };
+                self.plant(space, address, purpose, &id);
             }
         }
     }
 
-    /// Plants a breakpoint, unless what stands there is not what must stand there.
+    /// Plants a breakpoint, unless what stands there is not what must stand there. Where one is already it gets this
+    /// purpose too.
     pub(super) fn plant(
         &mut self,
         space: &mut AddressSpace,
         address: RuntimeAddress,
         purpose: Purpose,
-        surroundings: &Surroundings<'_>,
+        image: &ImageId,
     ) {
+        if let Some(planted) = space.planted.get_mut(&address) {
+            return Arc::make_mut(&mut planted.purpose).add(purpose);
+        }
+        let Some(memory) = space.memory.clone() else {
+            return;
+        };
         let mut code = [0; 16];
-        let read = surroundings.memory.read(address.0, &mut code);
+        let read = memory.read(address.0, &mut code);
         let code = code.get(..read).unwrap_or(&[]);
         let breakpoint = self.arch.breakpoint();
-        let after = match purpose {
-            Purpose::Markers(_) => self.arch.nop_len(code).map(HookStep::Nop),
-            Purpose::Linker | Purpose::Signals(_) => self.arch.hook_step(code),
+        let after = if purpose.markers.is_empty() {
+            self.arch.hook_step(code)
+        } else {
+            self.arch.nop_len(code).map(HookStep::Nop)
         };
+        let movable = purpose.returns || !purpose.functions.is_empty();
+        let movable = movable && self.arch.relocate(code, address.0, address.0).is_some();
         let original = code.get(..breakpoint.len());
-        let pid = surroundings.memory.pid();
-        let path = surroundings.mapped.path.display();
-        let (Some(after), Some(original)) = (after, original) else {
-            let found = if code.starts_with(breakpoint) {
-                "another debugger or tracer has a breakpoint there"
-            } else {
-                "what stands there is not an instruction that can be stepped over"
-            };
+        let original = original.filter(|_| after.is_some() || movable);
+        let written = match original {
+            Some(_) => memory
+                .write(address.0, breakpoint)
+                .map_err(|it| it.to_string()),
+            None if code.starts_with(breakpoint) => {
+                Err("another debugger or tracer has a breakpoint there".to_owned())
+            }
+            None => {
+                Err("what stands there is not an instruction that can be stepped over".to_owned())
+            }
+        };
+        if let Err(found) = written {
+            let (pid, path) = (memory.pid(), image.path.display());
             let text =
                 format!("process {pid}: {path}: the site at {address} is not armed: {found}");
-            let verbose = !matches!(purpose, Purpose::Markers(_));
-            return self.outbox.notice(verbose, text);
-        };
-        if let Err(error) = surroundings.memory.write(address.0, breakpoint) {
-            let text =
-                format!("process {pid}: {path}: the site at {address} is not armed: {error}");
-            return self.outbox.notice(false, text);
+            return self.outbox.notice(purpose.markers.is_empty(), text);
         }
         let planted = Planted {
-            original: original.to_vec(),
+            original: original.unwrap_or(&[]).to_vec(),
             after,
-            purpose,
-            image: surroundings.id.clone(),
+            purpose: Arc::new(purpose),
+            image: image.clone(),
         };
         space.planted.insert(address, planted);
     }

@@ -77,7 +77,7 @@ impl<'a> Remote<'a> {
             .prepare_system_call(&mut registers, self.at, number as u64, arguments);
         self.thread.set_registers(&registers, self.bytes)?;
         loop {
-            sys::to_system_call(self.thread.tid()).map_err(|_| RemoteError::Gone)?;
+            sys::to_system_call(self.thread.tid(), 0).map_err(|_| RemoteError::Gone)?;
             self.wait()?;
             let info = syscall_info(Pid::from_raw(self.thread.tid()));
             if info.is_ok_and(|info| info.op == AT_EXIT) {

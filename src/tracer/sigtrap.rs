@@ -77,7 +77,7 @@ impl Disposition {
 }
 
 /// A system call instruction in the code that the kernel maps into every process (vdso(7)).
-fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) -> Option<u64> {
+pub(super) fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) -> Option<u64> {
     let mappings = maps::read(pid).ok()?;
     let vdso = mappings
         .iter()
@@ -189,16 +189,11 @@ impl Tracer {
         };
         let pid = record.pid;
         let process = self.table.processes.get(&pid);
-        let Some(space) = process.and_then(|it| self.table.spaces.get_mut(&it.space)) else {
+        let space = process.and_then(|it| self.table.spaces.get(&it.space));
+        let Some(memory) = space.and_then(|space| space.memory.clone()) else {
             return Ok(());
         };
-        let Some(memory) = space.memory.clone() else {
-            return Ok(());
-        };
-        if space.system_call.is_none() {
-            space.system_call = find_system_call(pid, &memory, self.arch.system_call());
-        }
-        let Some(at) = space.system_call else {
+        let Some(at) = self.system_call_in(pid) else {
             return Ok(());
         };
         let status = self.proc.status(thread.tid()).if_found();
@@ -216,6 +211,17 @@ impl Tracer {
             call(action, 0)?;
         }
         remote.finish()
+    }
+
+    /// Where a system call instruction stands in a process.
+    pub(super) fn system_call_in(&mut self, pid: i32) -> Option<u64> {
+        let process = self.table.processes.get(&pid)?;
+        let space = self.table.spaces.get_mut(&process.space)?;
+        let memory = space.memory.clone()?;
+        if space.system_call.is_none() {
+            space.system_call = find_system_call(pid, &memory, self.arch.system_call());
+        }
+        space.system_call
     }
 
     /// Whether a SIGTRAP that is about to be delivered is one that the program ignores: one that somebody sent, not

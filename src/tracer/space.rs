@@ -3,41 +3,59 @@
 //! Several processes may share an address space (vfork, `clone` with CLONE_VM); after a fork the child has a copy,
 //! changes included, and so a copy of this record.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ptpytrace_arch::{HookStep, ReadMemory};
 use rustc_hash::FxHashMap;
 
-use super::capture::ArgCapture;
+use super::function::{FunctionSite, Slots};
+use super::injection::{AgentPoint, Injection};
 use super::semaphore::Raised;
 use super::sigtrap::Watched;
+use super::site::Site;
 use crate::address::RuntimeAddress;
-use crate::event::ProbeInfo;
 use crate::process::maps::MappedImage;
 use crate::process::memory::ProcessMemory;
 
-/// A marker's site in this address space.
-#[derive(Debug)]
-pub struct MarkerSite {
-    /// Which marker.
-    pub probe: Arc<ProbeInfo>,
-    /// Its row in the tracer's statistics.
-    pub row: usize,
-    /// How its arguments are captured here.
-    pub arguments: Vec<ArgCapture>,
-    /// Some argument is in a vector register.
-    pub needs_vector: bool,
+/// Why a breakpoint is where it is; several reasons may meet at one address.
+#[derive(Clone, Debug, Default)]
+pub struct Purpose {
+    /// Markers whose sites share this nop (nearly always one).
+    pub markers: Vec<Arc<Site>>,
+    /// Functions that begin here (nearly always one).
+    pub functions: Vec<Arc<FunctionSite>>,
+    /// Functions return to here.
+    pub returns: bool,
+    /// The dynamic linker calls this function when it has mapped or unmapped something.
+    pub linker: bool,
+    /// One of the C library's functions for dispositions and masks.
+    pub signals: Option<Watched>,
+    /// A step of an injection.
+    pub agent: Option<AgentPoint>,
 }
 
-/// Why a breakpoint is where it is.
-#[derive(Clone, Debug)]
-pub enum Purpose {
-    /// Markers whose sites share this nop (nearly always one).
-    Markers(Arc<[Arc<MarkerSite>]>),
-    /// The dynamic linker calls this function when it has mapped or unmapped something.
-    Linker,
-    /// The C library's functions for dispositions and masks.
-    Signals(Watched),
+impl Purpose {
+    /// Adds what another purpose has.
+    pub fn add(&mut self, other: Purpose) {
+        self.markers.extend(other.markers);
+        self.functions.extend(other.functions);
+        self.returns |= other.returns;
+        self.linker |= other.linker;
+        self.signals = self.signals.or(other.signals);
+        self.agent = self.agent.or(other.agent);
+    }
+
+    /// Whether it waits for an interpreter to come by, and for nothing else.
+    pub fn is_entrance(&self) -> bool {
+        let other = self.linker || self.returns || self.signals.is_some() || self.is_probe();
+        self.agent == Some(AgentPoint::Entrance) && !other
+    }
+
+    /// Whether it is more than the tracer's own bookkeeping.
+    pub fn is_probe(&self) -> bool {
+        !self.markers.is_empty() || !self.functions.is_empty()
+    }
 }
 
 /// A breakpoint in the program's code.
@@ -45,10 +63,10 @@ pub enum Purpose {
 pub struct Planted {
     /// The bytes that it covers.
     pub original: Vec<u8>,
-    /// How to go on behind it.
-    pub after: HookStep,
+    /// How to go on behind it; `None` when its instruction has to be run in a slot.
+    pub after: Option<HookStep>,
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: Arc<Purpose>,
     /// Which image it lies in (see [`AddressSpace::images`]).
     pub image: ImageId,
 }
@@ -86,8 +104,16 @@ pub struct AddressSpace {
     pub raised: Vec<Raised>,
     /// Where a system call instruction stands, once one was needed.
     pub system_call: Option<u64>,
+    /// Where code of images lies.
+    pub code: Vec<(Range<RuntimeAddress>, ImageId)>,
+    /// Where instructions under breakpoints are carried out instead.
+    pub slots: Slots,
+    /// The markers that are injected.
+    pub injection: Option<Box<Injection>>,
     /// How many processes live in it.
     pub users: usize,
+    /// For which process it was looked through.
+    pub owner: i32,
 }
 
 /// What could not be put back.
@@ -106,7 +132,11 @@ impl AddressSpace {
             planted: self.planted.clone(),
             raised: self.raised.clone(),
             system_call: self.system_call,
+            code: self.code.clone(),
+            slots: self.slots.clone(),
+            injection: self.injection.as_ref().map(|it| Box::new(it.copy())),
             users: 1,
+            owner: self.owner,
         }
     }
 
@@ -132,11 +162,11 @@ impl AddressSpace {
         residue
     }
 
-    /// Whether a wanted marker is armed in it.
-    pub fn has_markers(&self) -> bool {
+    /// Whether a wanted probe is armed in it.
+    pub fn has_probes(&self) -> bool {
         self.planted
             .values()
-            .any(|planted| matches!(planted.purpose, Purpose::Markers(_)))
+            .any(|planted| planted.purpose.is_probe())
     }
 
     /// Whether another memory holds the same breakpoints: that of a forked child.
@@ -161,7 +191,12 @@ impl AddressSpace {
 impl Planted {
     /// Writes the original bytes back if the breakpoint is still there; true unless that failed. Somebody else's bytes
     /// are not ours to restore, and what is unmapped needs no restoring.
-    fn remove(&self, address: RuntimeAddress, breakpoint: &[u8], memory: &ProcessMemory) -> bool {
+    pub fn remove(
+        &self,
+        address: RuntimeAddress,
+        breakpoint: &[u8],
+        memory: &ProcessMemory,
+    ) -> bool {
         holds(memory, address, breakpoint) != Some(true)
             || memory.write(address.0, &self.original).is_ok()
     }

@@ -35,6 +35,10 @@ pub enum Action {
     Child(ChildKind),
     /// It runs a new program: look for markers.
     Exec,
+    /// It is about to end: tell, then let it.
+    Exiting,
+    /// It begins or ends a system call: tell, then resume it.
+    SystemCall,
     /// Detach it with this signal, unless a breakpoint's SIGTRAP still waits for it.
     Part(i32),
     /// As `Trap`, then detach.
@@ -58,6 +62,8 @@ pub fn step(phase: Phase, stop: Stop) -> (Phase, Action) {
         (_, Stop::Signal(signal)) => (Phase::Running, Action::Resume(signal)),
         (_, Stop::Child(kind)) => (Phase::Running, Action::Child(kind)),
         (_, Stop::Exec) => (Phase::Running, Action::Exec),
+        (_, Stop::Exiting) => (Phase::Running, Action::Exiting),
+        (_, Stop::SystemCall) => (Phase::Running, Action::SystemCall),
     }
 }
 
@@ -68,7 +74,9 @@ fn leave(stop: Stop) -> Action {
         Stop::Signal(signal) => Action::Part(signal),
         Stop::Child(kind) => Action::ChildThenPart(kind),
         Stop::Exec => Action::ExecThenPart,
-        Stop::Group(_) | Stop::Trap | Stop::Other => Action::Part(0),
+        Stop::Group(_) | Stop::Trap | Stop::Exiting | Stop::SystemCall | Stop::Other => {
+            Action::Part(0)
+        }
     }
 }
 
@@ -116,6 +124,10 @@ mod tests {
             (Running, Stop::Child(fork), Running, Action::Child(fork)),
             (Running, Stop::Exec, Running, Action::Exec),
             (Running, Stop::Other, Running, Action::Resume(0)),
+            (Running, Stop::Exiting, Running, Action::Exiting),
+            (Running, Stop::SystemCall, Running, Action::SystemCall),
+            (Leaving, Stop::Exiting, Leaving, Action::Part(0)),
+            (Leaving, Stop::SystemCall, Leaving, Action::Part(0)),
             // leaving: the interrupt's stop, or whatever came first
             (Leaving, Stop::Trap, Leaving, Action::Part(0)),
             (Leaving, Stop::Group(19), Leaving, Action::Part(0)),

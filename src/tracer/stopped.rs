@@ -4,7 +4,7 @@
 use nix::errno::Errno;
 use ptpytrace_arch::Registers;
 
-use super::sys::{self, SignalInfo};
+use super::sys::{self, SignalInfo, SystemCall};
 
 /// The thread is no longer there: it was killed while it was stopped. Its end will be reported by waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +14,16 @@ pub struct Gone;
 #[derive(Debug)]
 pub struct StoppedThread {
     tid: i32,
+    /// It is to stop at its next system call.
+    to_system_call: bool,
 }
 
 impl StoppedThread {
     pub(super) fn new(tid: i32) -> StoppedThread {
-        StoppedThread { tid }
+        StoppedThread {
+            tid,
+            to_system_call: false,
+        }
     }
 
     /// Which thread.
@@ -26,10 +31,18 @@ impl StoppedThread {
         self.tid
     }
 
+    /// Whether resuming lets it run only to its next system call.
+    pub fn stop_at_system_calls(&mut self, stop: bool) {
+        self.to_system_call = stop;
+    }
+
     /// Sets it running; `signal` (0 for none) is delivered to it. That it is gone is no error.
     pub fn resume(self, signal: i32) {
         // ESRCH: killed meanwhile; its end is reported.
-        let _ = sys::cont(self.taken(), signal);
+        let _ = match self.to_system_call {
+            true => sys::to_system_call(self.taken(), signal),
+            false => sys::cont(self.taken(), signal),
+        };
     }
 
     /// Leaves it in its group-stop; news of it will come.
@@ -69,6 +82,17 @@ impl StoppedThread {
     pub fn event_message(&self) -> Result<i32, Gone> {
         let message = sys::event_message(self.tid).map_err(gone)?;
         i32::try_from(message).map_err(|_| Gone)
+    }
+
+    /// What an exit event says: the status as wait(2) gives it.
+    pub fn exit_status(&self) -> Result<i32, Gone> {
+        let message = sys::event_message(self.tid).map_err(gone)?;
+        i32::try_from(message).map_err(|_| Gone)
+    }
+
+    /// The system call that it begins or ends.
+    pub fn system_call(&self) -> Result<SystemCall, Gone> {
+        sys::system_call(self.tid).map_err(gone)
     }
 
     /// The signal about to be delivered.

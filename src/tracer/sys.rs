@@ -14,6 +14,8 @@ pub struct SignalInfo {
     pub signal: i32,
     /// Above 0 when the kernel raised it (a breakpoint), at most 0 when a process sent it.
     pub code: i32,
+    /// The process that sent it; 0 when none did, or it is not said.
+    pub sender: i32,
 }
 
 fn request(op: libc::c_uint, tid: i32, address: usize, data: usize) -> Result<i64, Errno> {
@@ -38,9 +40,35 @@ pub fn cont(tid: i32, signal: i32) -> Result<(), Errno> {
     request(libc::PTRACE_CONT, tid, 0, signal as usize).map(drop)
 }
 
-/// PTRACE_SYSCALL: let a thread run to the next beginning or end of a system call.
-pub fn to_system_call(tid: i32) -> Result<(), Errno> {
-    request(libc::PTRACE_SYSCALL, tid, 0, 0).map(drop)
+/// PTRACE_SYSCALL: let a thread run to the next beginning or end of a system call, with any signal; 0 for none.
+pub fn to_system_call(tid: i32, signal: i32) -> Result<(), Errno> {
+    request(libc::PTRACE_SYSCALL, tid, 0, signal as usize).map(drop)
+}
+
+/// Where a thread in a syscall-stop stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemCall {
+    /// At the beginning of this call, with these arguments.
+    Entry(u64, [u64; 6]),
+    /// At the end, with this result: from -4095 to -1 an error.
+    Return(i64),
+    /// Neither.
+    Other,
+}
+
+/// PTRACE_GET_SYSCALL_INFO.
+pub fn system_call(tid: i32) -> Result<SystemCall, Errno> {
+    let info = nix::sys::ptrace::syscall_info(nix::unistd::Pid::from_raw(tid))?;
+    Ok(match info.op {
+        libc::PTRACE_SYSCALL_INFO_ENTRY => {
+            // SAFETY: `op` says that the kernel has filled this member.
+            let entry = unsafe { info.u.entry };
+            SystemCall::Entry(entry.nr, entry.args)
+        }
+        // SAFETY: as above.
+        libc::PTRACE_SYSCALL_INFO_EXIT => SystemCall::Return(unsafe { info.u.exit }.sval),
+        _ => SystemCall::Other,
+    })
 }
 
 /// PTRACE_LISTEN: leave a thread in its group-stop, but hear when it ends.
@@ -70,10 +98,20 @@ pub fn signal_info(tid: i32) -> Result<SignalInfo, Errno> {
     // SAFETY: siginfo_t is plain data for which all zeros is valid.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
     request(libc::PTRACE_GETSIGINFO, tid, 0, (&raw mut info) as usize)?;
-    Ok(SignalInfo {
+    Ok(told(&info))
+}
+
+fn told(info: &libc::siginfo_t) -> SignalInfo {
+    let sent = matches!(
+        info.si_code,
+        libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL
+    );
+    SignalInfo {
         signal: info.si_signo,
         code: info.si_code,
-    })
+        // SAFETY: signals of these codes have the field (sigaction(2)).
+        sender: if sent { unsafe { info.si_pid() } } else { 0 },
+    }
 }
 
 /// PTRACE_PEEKSIGINFO: up to 32 signals pending for this very thread (not for its process).
@@ -93,14 +131,7 @@ pub fn pending_signals(tid: i32) -> Result<Vec<SignalInfo>, Errno> {
         infos.as_mut_ptr() as usize,
     )?;
     let count = usize::try_from(count).unwrap_or(0);
-    Ok(infos
-        .iter()
-        .take(count)
-        .map(|info| SignalInfo {
-            signal: info.si_signo,
-            code: info.si_code,
-        })
-        .collect())
+    Ok(infos.iter().take(count).map(told).collect())
 }
 
 /// PTRACE_GETREGSET, `NT_PRSTATUS`: fills the general words, returns how many bytes the set has.
@@ -158,6 +189,51 @@ pub fn get_vector(tid: i32) -> Result<Box<[[u8; 16]; VECTOR_REGISTERS]>, Errno> 
         *to = *from;
     }
     Ok(vector)
+}
+
+/// The register set that holds everything but the general registers: `NT_X86_XSTATE`, or where the CPU has none, and on
+/// other CPUs, `NT_PRFPREG`.
+fn extended_sets() -> &'static [usize] {
+    const NT_X86_XSTATE: usize = 0x202;
+    if super::HOST_MACHINE == 62 {
+        &[NT_X86_XSTATE, libc::NT_PRFPREG as usize]
+    } else {
+        &[libc::NT_PRFPREG as usize]
+    }
+}
+
+/// PTRACE_GETREGSET: all vector and floating-point registers, to be put back by [`set_extended`].
+pub fn get_extended(tid: i32) -> Result<Vec<u8>, Errno> {
+    let mut image = vec![0u8; 64 << 10]; // AMX's tiles alone take 8 KiB
+    let mut result = Err(Errno::ENODEV);
+    for set in extended_sets() {
+        let mut io = libc::iovec {
+            iov_base: image.as_mut_ptr().cast(),
+            iov_len: image.len(),
+        };
+        result = request(libc::PTRACE_GETREGSET, tid, *set, (&raw mut io) as usize);
+        if result.is_ok() {
+            image.truncate(io.iov_len);
+            return Ok(image);
+        }
+    }
+    result.map(|_| image)
+}
+
+/// PTRACE_SETREGSET: what [`get_extended`] gave.
+pub fn set_extended(tid: i32, image: &[u8]) -> Result<(), Errno> {
+    let mut result = Err(Errno::ENODEV);
+    for set in extended_sets() {
+        let io = libc::iovec {
+            iov_base: image.as_ptr().cast_mut().cast(),
+            iov_len: image.len(),
+        };
+        result = request(libc::PTRACE_SETREGSET, tid, *set, (&raw const io) as usize);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result.map(drop)
 }
 
 /// PTRACE_GETSIGMASK: the thread's blocked signals, bit `n - 1` for signal `n`.
@@ -218,6 +294,18 @@ pub fn own_thread() -> i32 {
 pub fn signal_thread(tid: i32, signal: i32) -> Result<(), Errno> {
     // SAFETY: tgkill takes numbers only.
     Errno::result(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, signal) }).map(drop)
+}
+
+/// tgkill(2) for a thread of any process.
+pub fn signal_task(pid: i32, tid: i32, signal: i32) -> Result<(), Errno> {
+    // SAFETY: tgkill takes numbers only.
+    Errno::result(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) }).map(drop)
+}
+
+/// kill(2) for one process.
+pub fn signal_process(pid: i32, signal: i32) -> Result<(), Errno> {
+    // SAFETY: kill takes numbers only.
+    Errno::result(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
 /// Installs an empty handler for `signal`, without SA_RESTART: the signal does nothing but interrupt a wait.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use ptpytrace_arch::Registers;
 use rustc_hash::FxHashMap;
 
+use super::function::Pending;
+use super::happening::Happening;
 use super::placement::ThreadPlacement;
 use super::sigtrap::Disposition;
+use super::site::Site;
 use super::space::AddressSpace;
 use super::state::Phase;
+use crate::event::Ids;
 
 /// A traced thread.
 #[derive(Debug)]
@@ -21,6 +25,14 @@ pub struct Thread {
     pub last: Registers,
     /// Its name, and until when that is believed (CLOCK_MONOTONIC, ns).
     pub comm: (Arc<str>, u64),
+    /// Its process's ids, and until when they are believed (CLOCK_MONOTONIC, ns).
+    pub ids: (Ids, u64),
+    /// It was told that it ends.
+    pub ending: bool,
+    /// The returns of functions that it will make.
+    pub returns: Vec<Pending>,
+    /// The system call that it is in, where such are followed.
+    pub in_call: Option<u64>,
     /// It has SIGTRAP blocked, as far as it knows.
     pub blocks_sigtrap: bool,
     /// How hot it runs, and where.
@@ -35,6 +47,10 @@ impl Thread {
             phase,
             last: Registers::default(),
             comm: (Arc::from(""), 0),
+            ids: (Ids::default(), 0),
+            ending: false,
+            returns: Vec::new(),
+            in_call: None,
             blocks_sigtrap: false,
             placement: ThreadPlacement::default(),
         }
@@ -52,6 +68,14 @@ pub struct Process {
     pub sigtrap: Disposition,
     /// How many of its threads are traced.
     pub threads: usize,
+    /// What may happen to it, with its site where it is asked for.
+    pub happenings: FxHashMap<Happening, Option<Arc<Site>>>,
+    /// Whether its system calls are wanted, once that was asked.
+    pub wants_calls: Option<bool>,
+    /// It counts as one in which something is armed.
+    pub counted: bool,
+    /// It was told that it has started.
+    pub started: bool,
 }
 
 /// Names an address space.
@@ -90,6 +114,10 @@ impl Table {
             followed,
             sigtrap: Disposition::default(),
             threads: 0,
+            happenings: FxHashMap::default(),
+            wants_calls: None,
+            counted: false,
+            started: false,
         };
         if let Some(old) = self.processes.insert(pid, process) {
             self.release_space(old.space);

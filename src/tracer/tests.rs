@@ -56,11 +56,8 @@ fn an_internal_error_leaves_the_program_unharmed() {
     );
     let (_commander, orders) = command::channel().expect("a channel");
     let (sender, deliveries) = unbounded();
-    let plan = Plan {
-        markers: vec![MarkerPattern::parse("python:function__*").expect("a pattern")],
-        max_string: 4096,
-        objects: Limits::default(),
-    };
+    let functions = MarkerPattern::parse("python:function__*").expect("a pattern");
+    let plan = Plan::of_markers(&[functions], 4096, Limits::default());
     let options = Options {
         follow: true,
         stay: false,

@@ -4,34 +4,16 @@ use std::sync::Arc;
 
 use ptpytrace_arch::{Arch, HookStep, ReadMemory, X86_64};
 
-use super::capture::capture;
-use super::sigtrap::Watched;
-use super::space::{MarkerSite, Purpose};
+use super::remote::RemoteError;
+use super::space::Purpose;
 use super::stopped::{Gone, StoppedThread};
-use super::{Tracer, monotonic, sys};
+use super::{Tracer, monotonic};
 use crate::address::RuntimeAddress;
-use crate::event::{Delivery, Event, EventKind};
 use crate::process::memory::ProcessMemory;
-use crate::process::proc::IfFound;
-
-/// How long (ns) a thread's name is believed.
-const COMM_LIFETIME: u64 = 10_000_000;
-
-/// What a SIGTRAP turned out to be.
-enum Found {
-    /// Somebody's signal: deliver it.
-    Signal,
-    /// A breakpoint on markers.
-    Markers(Arc<[Arc<MarkerSite>]>),
-    /// The breakpoint in the dynamic linker.
-    Linker,
-    /// One on a function that changes what happens to signals.
-    Signals(Watched),
-}
 
 impl Tracer {
     /// Deals with a thread that is about to get SIGTRAP; `part` when it is to be detached then.
-    pub(super) fn trap(&mut self, thread: StoppedThread, part: bool) {
+    pub(super) fn trap(&mut self, mut thread: StoppedThread, part: bool) {
         let now = monotonic();
         #[cfg(test)]
         self.fail_on_request();
@@ -39,25 +21,36 @@ impl Tracer {
             return; // killed meanwhile
         };
         let signal = match found {
-            Found::Signal if self.ignores(&thread) => 0,
-            Found::Signal => libc::SIGTRAP,
-            Found::Markers(sites) => {
-                for site in sites.iter() {
+            None if self.ignores(&thread) => 0,
+            None => libc::SIGTRAP,
+            Some(purpose) => {
+                if purpose.returns {
+                    let at = self.registers.general.get(self.arch.pc_index());
+                    let at = RuntimeAddress(at.copied().unwrap_or(0));
+                    self.function_returned(thread.tid(), at, now);
+                }
+                for function in &purpose.functions {
+                    self.function_entered(&thread, function, now);
+                }
+                for site in &purpose.markers {
                     self.fire(&thread, site, now);
                 }
-                0
-            }
-            Found::Linker => {
-                if !part {
+                if purpose.linker && !part {
                     self.look_through(thread.tid());
                 }
-                0
-            }
-            Found::Signals(watched) => {
-                self.watch(thread.tid(), watched);
+                if let Some(watched) = purpose.signals {
+                    self.watch(thread.tid(), watched);
+                }
+                if let Some(point) = purpose.agent {
+                    let Some(back) = self.agent_point(thread, point, part) else {
+                        return;
+                    };
+                    thread = back;
+                }
                 0
             }
         };
+        self.tell_signal(&thread, signal);
         if part {
             return self.part(thread, signal);
         }
@@ -72,49 +65,85 @@ impl Tracer {
         }
     }
 
-    /// Finds the breakpoint, and moves the thread behind it.
-    fn find(&mut self, thread: &StoppedThread) -> Result<Found, Gone> {
+    /// Finds the breakpoint and moves the thread behind it; `None` when the signal is somebody's, to be delivered. The
+    /// registers are then those of the thread at the breakpoint.
+    fn find(&mut self, thread: &StoppedThread) -> Result<Option<Arc<Purpose>>, Gone> {
         let bytes = thread.registers(&mut self.registers)?;
         let pc_index = self.arch.pc_index();
         let Some(pc) = self.registers.general.get(pc_index).copied() else {
-            return Ok(Found::Signal);
+            return Ok(None);
         };
         let site = RuntimeAddress(pc.wrapping_sub(self.arch.pc_after_breakpoint()));
         let Some((space, _)) = self.table.space_of(thread.tid()) else {
-            return Ok(Found::Signal);
+            return Ok(None);
         };
         let Some(planted) = space.planted.get(&site) else {
-            return Ok(Found::Signal);
+            return Ok(None);
         };
-        let (purpose, after, memory) =
-            (planted.purpose.clone(), planted.after, space.memory.clone());
+        let (purpose, after) = (Arc::clone(&planted.purpose), planted.after);
+        let memory = space.memory.clone();
         if self.may_be_a_signal(thread) && thread.signal_info()?.code <= 0 {
-            return Ok(Found::Signal);
+            return Ok(None);
         }
         self.repair(thread)?;
-        let watched = match purpose {
-            Purpose::Signals(watched) => Some(self.registers.clone()).zip(Some(watched)),
-            _ => None,
+        let before = match after {
+            Some(HookStep::Nop(_)) => None,
+            _ => Some(self.registers.general),
         };
-        let target = self.step_over(site, after, memory.as_deref());
+        let target = match after {
+            Some(after) => self.step_over(site, after, memory.as_deref()),
+            None => Some(self.elsewhere(thread, site)?),
+        };
         let Some(target) = target else {
-            return Ok(Found::Signal);
+            return Ok(None);
         };
-        let untouched = target == pc && matches!(after, HookStep::Nop(_));
-        if !untouched {
+        if target != pc || before.is_some() {
             if let Some(word) = self.registers.general.get_mut(pc_index) {
                 *word = target;
             }
             thread.set_registers(&self.registers, bytes)?;
         }
-        if let Some((before, watched)) = watched {
-            self.registers = before;
-            return Ok(Found::Signals(watched));
+        if let Some(before) = before {
+            self.registers.general = before;
         }
-        Ok(match purpose {
-            Purpose::Markers(sites) => Found::Markers(sites),
-            _ => Found::Linker,
-        })
+        if let Some(word) = self.registers.general.get_mut(pc_index) {
+            *word = site.0;
+        }
+        Ok(Some(purpose))
+    }
+
+    /// Where the instruction under a breakpoint is carried out: in its slot; in place where the breakpoint is gone.
+    fn elsewhere(&mut self, thread: &StoppedThread, site: RuntimeAddress) -> Result<u64, Gone> {
+        let tid = thread.tid();
+        let restored = self.leaving || self.table.space_of(tid).is_none_or(|(_, wanted)| !wanted);
+        if restored && !self.stands(tid, site) {
+            return Ok(site.0);
+        }
+        match self.slot(thread, site) {
+            Ok(Some(slot)) => Ok(slot),
+            Ok(None) => {
+                self.give_up(tid, site);
+                Ok(site.0)
+            }
+            Err(RemoteError::Ended(stop)) => {
+                self.ended(tid, stop);
+                Err(Gone)
+            }
+            Err(RemoteError::Gone) => Err(Gone),
+        }
+    }
+
+    /// Whether a breakpoint stands in memory.
+    fn stands(&self, tid: i32, site: RuntimeAddress) -> bool {
+        let mut bytes = [0; 8];
+        let breakpoint = self.arch.breakpoint();
+        let memory = self
+            .table
+            .space_of(tid)
+            .and_then(|(space, _)| space.memory.as_ref());
+        let bytes = bytes.get_mut(..breakpoint.len()).unwrap_or_default();
+        memory.is_some_and(|memory| memory.read(site.0, bytes) == breakpoint.len())
+            && bytes == breakpoint
     }
 
     /// A signal that somebody sent while the thread stood behind a breakpoint comes with the registers of the stop
@@ -179,53 +208,5 @@ impl Tracer {
                 Some(u64::from_le_bytes(address))
             }
         }
-    }
-
-    /// Captures and sends an event.
-    fn fire(&mut self, thread: &StoppedThread, site: &MarkerSite, now: u64) {
-        let Some((space, true)) = self.table.space_of(thread.tid()) else {
-            return;
-        };
-        let Some(memory) = space.memory.clone() else {
-            self.outbox.lost = self.outbox.lost.saturating_add(1); // a process that nobody may read
-            return;
-        };
-        self.registers.vector = None;
-        if site.needs_vector && thread.vector(&mut self.registers).is_err() {
-            return;
-        }
-        let args = capture(&site.arguments, &self.registers, &memory, &self.limits);
-        let Some((pid, comm)) = self.name(thread.tid(), now) else {
-            return;
-        };
-        let kind = EventKind::Fired {
-            probe: Arc::clone(&site.probe),
-            args,
-        };
-        let event = Event {
-            time: now,
-            pid,
-            tid: thread.tid(),
-            comm,
-            kind,
-        };
-        self.outbox.send(Delivery::Event(event));
-        let cost = sys::monotonic().saturating_sub(now);
-        self.ledger.fired(site.row, cost);
-    }
-
-    /// The thread's process and name. The name is read again now and then: it may change.
-    fn name(&mut self, tid: i32, now: u64) -> Option<(i32, Arc<str>)> {
-        let record = self.table.threads.get_mut(&tid)?;
-        if now >= record.comm.1 {
-            let comm = self.proc.comm(record.pid, tid).if_found();
-            if let Some(comm) = comm
-                && *comm != *record.comm.0
-            {
-                record.comm.0 = comm.to_string_lossy().into();
-            }
-            record.comm.1 = now.saturating_add(COMM_LIFETIME);
-        }
-        Some((record.pid, Arc::clone(&record.comm.0)))
     }
 }

@@ -6,6 +6,9 @@ use nix::errno::Errno;
 use super::stopped::StoppedThread;
 use super::sys;
 
+/// How a syscall-stop differs from a signal (PTRACE_O_TRACESYSGOOD).
+const SYSTEM_CALL: i32 = libc::SIGTRAP | 0x80;
+
 /// Why a thread stopped or ended (ptrace(2), "Stopped states").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -24,6 +27,10 @@ pub enum Stop {
     Child(ChildKind),
     /// PTRACE_EVENT_EXEC: it runs a new program.
     Exec,
+    /// PTRACE_EVENT_EXIT: it is about to end, but is still there.
+    Exiting,
+    /// Syscall-stop: at the beginning or end of a system call.
+    SystemCall,
     /// Any other event: nothing to do.
     Other,
 }
@@ -40,6 +47,15 @@ pub enum ChildKind {
 }
 
 impl Stop {
+    /// The status as wait(2) would give it, of a thread that has ended; 0 otherwise.
+    pub fn status(self) -> i32 {
+        match self {
+            Stop::Exited(code) => code << 8,
+            Stop::Killed(signal) => signal,
+            _ => 0,
+        }
+    }
+
     /// Reads wait4's status of a seized thread.
     pub fn from_status(status: i32) -> Stop {
         if libc::WIFEXITED(status) {
@@ -50,7 +66,9 @@ impl Stop {
         }
         let signal = (status >> 8) & 0xff;
         match status >> 16 {
+            0 if signal == SYSTEM_CALL => Stop::SystemCall,
             0 => Stop::Signal(signal),
+            libc::PTRACE_EVENT_EXIT => Stop::Exiting,
             libc::PTRACE_EVENT_FORK => Stop::Child(ChildKind::Fork),
             libc::PTRACE_EVENT_VFORK => Stop::Child(ChildKind::Vfork),
             libc::PTRACE_EVENT_CLONE => Stop::Child(ChildKind::Clone),
@@ -108,7 +126,8 @@ mod tests {
             (stopped(5, 3), Stop::Child(ChildKind::Clone)),
             (stopped(5, 4), Stop::Exec),
             (stopped(5, 5), Stop::Other), // vfork done
-            (stopped(5, 6), Stop::Other), // exit
+            (stopped(5, 6), Stop::Exiting),
+            (stopped(0x85, 0), Stop::SystemCall),
             (stopped(5, 128), Stop::Trap),
             (stopped(19, 128), Stop::Group(19)),
             (stopped(20, 128), Stop::Group(20)),

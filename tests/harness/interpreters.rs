@@ -12,6 +12,8 @@ pub struct Interpreter {
     pub wrapper: PathBuf,
     /// The ELF file that holds the notes.
     pub notes: PathBuf,
+    /// The folder that its package was unpacked into.
+    pub root: PathBuf,
 }
 
 fn cache() -> PathBuf {
@@ -21,8 +23,36 @@ fn cache() -> PathBuf {
     })
 }
 
+/// An interpreter that pyenv has built on this machine (without markers), `pyenv3.9` and so on.
+fn of_pyenv(name: &str) -> Option<Interpreter> {
+    let release = name.strip_prefix("pyenv")?;
+    let root = pyenv_versions()
+        .into_iter()
+        .find(|folder| folder.join(format!("bin/python{release}")).exists())?;
+    let wrapper = root.join(format!("bin/python{release}"));
+    Some(Interpreter {
+        name: name.to_owned(),
+        notes: wrapper.clone(),
+        wrapper,
+        root,
+    })
+}
+
+/// The folders of pyenv's interpreters; none where it is not installed.
+pub fn pyenv_versions() -> Vec<PathBuf> {
+    let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv"));
+    let folder = root.or(home).map(|root| root.join("versions"));
+    let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+    let entries = entries.into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
 /// The interpreter of that name.
 pub fn interpreter(name: &str) -> Interpreter {
+    if let Some(found) = of_pyenv(name) {
+        return found;
+    }
     let table = cache().join("interpreters.tsv");
     let text = fs::read_to_string(&table).unwrap_or_else(|error| {
         panic!(
@@ -39,6 +69,7 @@ pub fn interpreter(name: &str) -> Interpreter {
         name: name.to_owned(),
         wrapper: row[3].into(),
         notes: row[4].into(),
+        root: row[5].into(),
     }
 }
 

@@ -63,6 +63,29 @@ impl Arch for Cpu {
         registers::SP.word()
     }
 
+    /// AAPCS64: eight registers, then the stack.
+    fn call_arguments(&self) -> &'static str {
+        "-8@x0 -8@x1 -8@x2 -8@x3 -8@x4 -8@x5 -8@x6 -8@x7 -8@[sp] -8@[sp, 8]"
+    }
+
+    /// `bl` or `blr`.
+    fn may_end_with_call(&self, code: &[u8]) -> bool {
+        code.last_chunk().is_some_and(|last| {
+            let word = u32::from_le_bytes(*last);
+            word & 0xfc00_0000 == 0x9400_0000 || word & 0xffff_fc1f == 0xd63f_0000
+        })
+    }
+
+    /// Not done for this CPU.
+    fn relocate(&self, _: &[u8], _: u64, _: u64) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// x29.
+    fn frame_pointer_index(&self) -> usize {
+        29
+    }
+
     /// 0: `brk` is reported at its own address.
     fn pc_after_breakpoint(&self) -> u64 {
         0

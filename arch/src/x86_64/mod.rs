@@ -4,6 +4,7 @@ mod nop;
 mod operand;
 mod prologue;
 mod registers;
+mod relocate;
 
 use std::fmt;
 
@@ -57,6 +58,11 @@ impl Arch for Cpu {
         registers::RSP.word()
     }
 
+    /// rbp.
+    fn frame_pointer_index(&self) -> usize {
+        4
+    }
+
     /// 1: `int3` is a trap, reported behind the instruction.
     fn pc_after_breakpoint(&self) -> u64 {
         1
@@ -101,6 +107,19 @@ impl Arch for Cpu {
     /// rax.
     fn result_word(&self) -> usize {
         10
+    }
+
+    /// System V ABI: six registers, then the stack behind the return address.
+    fn call_arguments(&self) -> &'static str {
+        "-8@%rdi -8@%rsi -8@%rdx -8@%rcx -8@%r8 -8@%r9 -8@8(%rsp) -8@16(%rsp) -8@24(%rsp) -8@32(%rsp)"
+    }
+
+    fn may_end_with_call(&self, code: &[u8]) -> bool {
+        relocate::may_end_with_call(code)
+    }
+
+    fn relocate(&self, code: &[u8], from: u64, to: u64) -> Option<Vec<u8>> {
+        relocate::relocate(code, from, to)
     }
 
     /// rdi, rsi, rdx, rcx, r8, r9 (System V ABI).

@@ -1,0 +1,304 @@
+//! Injected markers: bringing the agent ([`crate::injected`]) into a process, and out of it.
+//!
+//! The agent may only be installed where the GIL is held. A launched interpreter is caught at its first call of an
+//! exported function that needs the GIL (`enter`). A running one is asked to install the agent itself, or, while its
+//! main thread sleeps in a system call, that thread is made to take the GIL (`mission`).
+
+mod enter;
+mod mission;
+mod sleep;
+mod ticker;
+
+use std::sync::Arc;
+
+use ptpytrace_arch::{HookStep, ReadMemory};
+
+use super::Tracer;
+use super::arm::{Surroundings, python_wanted};
+use super::capture::ObjectReader;
+use super::matching::Identity;
+use super::space::{AddressSpace, ImageId, Purpose};
+use crate::address::RuntimeAddress;
+use crate::cpython::Version;
+use crate::injected::{self, Agent, Displaced, Function, Injected, Markers, Status, Way, Word};
+use crate::plan;
+use crate::process::maps::MappedImage;
+use crate::process::memory::ProcessMemory;
+pub use mission::Mission;
+pub(super) use ticker::Ticker;
+
+/// The functions at whose first call a starting interpreter is caught: the GIL is held at both.
+const ENTRANCES: [&str; 2] = ["PyEval_EvalCode", "Py_RunMain"];
+
+/// After so many tries it is left at what could be installed: gc or importlib are not those of CPython.
+const MOST_TRIES: u32 = 1000;
+
+/// What a breakpoint of the injection means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentPoint {
+    /// The interpreter runs code: the agent can be installed.
+    Entrance,
+    /// A thread has come back from a call.
+    Landing,
+    /// A new thread takes the GIL for the first time.
+    NewThread,
+}
+
+impl AgentPoint {
+    /// That of a breakpoint with this meaning only.
+    fn purpose(self) -> Purpose {
+        Purpose {
+            agent: Some(self),
+            ..Purpose::default()
+        }
+    }
+}
+
+/// How far an injection has come.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// The interpreter is going to come by one of [`ENTRANCES`].
+    Awaited,
+    /// It has, and a thread installs the agent.
+    Entering,
+    /// A running process is to install or to remove it.
+    Mission(Mission),
+    /// The agent works.
+    Installed,
+    /// It does not, and will not any more.
+    Over,
+}
+
+/// The injected markers of an address space.
+#[derive(Clone, Debug)]
+pub struct Injection {
+    /// The interpreter.
+    mapped: MappedImage,
+    objects: Option<Arc<ObjectReader>>,
+    markers: Markers,
+    /// What a breakpoint on PyEval_AcquireThread covers, and its address: where new threads have to be caught.
+    threads: Option<(RuntimeAddress, Displaced)>,
+    /// The data page before anything has happened.
+    data: Vec<u8>,
+    /// The agent, once it is mapped, and the address of its data.
+    agent: Option<(u64, Arc<Agent>)>,
+    stage: Stage,
+    /// How often the agent has found that it is too early for some of it.
+    tries: u32,
+}
+
+impl Injection {
+    /// That of a forked child. What the parent's threads were about to do they do not do there.
+    pub fn copy(&self) -> Injection {
+        let stage = match self.stage {
+            Stage::Installed => Stage::Installed,
+            Stage::Over => Stage::Over,
+            _ => Stage::Awaited,
+        };
+        Injection {
+            stage,
+            ..self.clone()
+        }
+    }
+
+    /// Has the callbacks do nothing any more.
+    pub fn silence(&self, memory: &ProcessMemory) {
+        if let Some((data, _)) = &self.agent {
+            // It fails when the process is gone.
+            let _ = memory.write(word(*data, Word::Wanted), &[0; 8]);
+        }
+    }
+
+    /// What the agent says of itself.
+    fn status(&self, memory: &ProcessMemory) -> Option<Status> {
+        let (data, _) = self.agent.as_ref()?;
+        let mut bytes = [0; 8];
+        let read = memory.read(word(*data, Word::Status), &mut bytes);
+        (read == bytes.len()).then(|| Status::of_word(u64::from_le_bytes(bytes)))?
+    }
+}
+
+/// Where a word of an agent lies in the process.
+fn word(data: u64, word: Word) -> u64 {
+    data.wrapping_add_signed(i64::from(word.offset()))
+}
+
+impl Tracer {
+    /// Whether the binary's own markers are taken.
+    pub(super) fn takes_native(&self, provider: &str) -> bool {
+        provider != "python" || self.plan.markers != plan::MarkerSource::Injected
+    }
+
+    /// Which wanted markers are to be injected into an interpreter.
+    pub(super) fn to_inject(
+        &self,
+        identity: &Identity,
+        mapped: &MappedImage,
+        version: Option<&Version>,
+    ) -> Markers {
+        let Some(version) = version else {
+            return Markers::default();
+        };
+        let injectable = crate::injected::injectable(version, &mapped.image, self.plan.markers);
+        let wanted =
+            |marker: &Injected| python_wanted(&self.matcher, identity, mapped, marker.name());
+        injectable.iter().filter(wanted).collect()
+    }
+
+    /// Prepares the injection of what is missing, and waits for the interpreter to come by.
+    pub(super) fn await_interpreter(
+        &mut self,
+        space: &mut AddressSpace,
+        (markers, version): (Markers, Option<&Version>),
+        objects: Option<&Arc<ObjectReader>>,
+        (surroundings, all): (&Surroundings<'_>, &[MappedImage]),
+    ) {
+        let mapped = surroundings.mapped;
+        let way = version.map(injected::way);
+        let Some(way) = way.filter(|_| !markers.is_empty() && space.injection.is_none()) else {
+            return;
+        };
+        // The executable goes before the library: it may hold a copy of the library's data (copy relocations).
+        let executable = all.iter().find(|other| other.image.interpreter().is_some());
+        let lookup = |name: &str| {
+            let mut images = executable.into_iter().chain([mapped]);
+            images.find_map(|image| {
+                let symbol = image.image.symbol(name)?;
+                Some(image.bias.apply(symbol.address).0)
+            })
+        };
+        if let Some(missing) = Agent::lacks(way, &lookup) {
+            let path = mapped.path.display();
+            let text = format!("{path} does not export {missing}: no markers can be injected");
+            return self.outbox.notice(false, text);
+        }
+        space.injection = Some(Box::new(Injection {
+            mapped: mapped.clone(),
+            objects: objects.cloned(),
+            markers,
+            threads: (way == Way::Legacy)
+                .then(|| self.new_threads(mapped))
+                .flatten(),
+            data: Agent::data(markers, way, &lookup),
+            agent: None,
+            stage: Stage::Awaited,
+            tries: 0,
+        }));
+        self.watch_entrances(space, mapped);
+    }
+
+    /// Breakpoints where a starting interpreter comes by.
+    fn watch_entrances(&mut self, space: &mut AddressSpace, mapped: &MappedImage) {
+        for name in ENTRANCES {
+            let Some(symbol) = mapped.image.symbol(name) else {
+                continue;
+            };
+            let address = mapped.bias.apply(symbol.address);
+            let purpose = AgentPoint::Entrance.purpose();
+            self.plant(space, address, purpose, &ImageId::of(mapped));
+        }
+    }
+
+    /// In a forked child everything was planted anew, for what is wanted there: the agent's breakpoints as well.
+    pub(super) fn rearm_agent(&mut self, pid: i32) {
+        let identity = self.identity(pid);
+        let memory = self.memory_of(pid);
+        let Some(mut injection) = self.injection(pid).cloned() else {
+            return;
+        };
+        let version = crate::cpython::availability::version_of(
+            &injection.mapped.image,
+            &injection.mapped.path,
+        );
+        injection.markers = self.to_inject(&identity, &injection.mapped, version.as_ref());
+        let way = version.map_or(Way::Monitoring, |version| injected::way(&version));
+        match (&injection.agent, memory) {
+            (Some((data, agent)), Some(memory)) => {
+                let wanted = injection.markers.wanted(way).to_le_bytes();
+                // It fails when the process is gone.
+                let _ = memory.write(word(*data, Word::Wanted), &wanted);
+                let agent = Arc::clone(agent);
+                self.arm_agent(pid, &injection, &agent, &memory);
+            }
+            _ => self.in_space(pid, |tracer, space| {
+                tracer.watch_entrances(space, &injection.mapped);
+            }),
+        }
+        if let Some(kept) = self.injection(pid) {
+            kept.markers = injection.markers;
+        }
+    }
+
+    /// Does something with the address space of a process.
+    fn in_space(&mut self, pid: i32, action: impl FnOnce(&mut Tracer, &mut AddressSpace)) {
+        let Some(id) = self.table.processes.get(&pid).map(|it| it.space) else {
+            return;
+        };
+        if let Some(mut space) = self.table.spaces.remove(&id) {
+            action(self, &mut space);
+            self.table.spaces.insert(id, space);
+        }
+    }
+
+    /// Where new threads are caught.
+    fn new_threads(&self, mapped: &MappedImage) -> Option<(RuntimeAddress, Displaced)> {
+        let symbol = mapped.image.symbol(Function::AcquireThread.name())?;
+        let code = mapped.image.read_at(symbol.address, 16)?;
+        let (length, moves) = match self.arch.hook_step(&code)? {
+            HookStep::Nop(length) => (length, false),
+            HookStep::Add { length, .. } | HookStep::Push { length, .. } => (length, true),
+            HookStep::Return(_) => return None,
+        };
+        let address = mapped.bias.apply(symbol.address);
+        let displaced = Displaced {
+            instruction: code.get(..length).filter(|_| moves).unwrap_or(&[]).to_vec(),
+            behind: address.0.wrapping_add(length as u64),
+        };
+        Some((address, displaced))
+    }
+
+    /// The injection of a process.
+    fn injection(&mut self, pid: i32) -> Option<&mut Injection> {
+        let space = self.table.processes.get(&pid)?.space;
+        self.table.spaces.get_mut(&space)?.injection.as_deref_mut()
+    }
+
+    /// The memory of a process.
+    fn memory_of(&self, pid: i32) -> Option<Arc<ProcessMemory>> {
+        let space = self.table.processes.get(&pid)?.space;
+        self.table.spaces.get(&space)?.memory.clone()
+    }
+
+    /// The agent works, or never will: the breakpoints at the entrances can go.
+    fn settle(&mut self, pid: i32, stage: Stage) {
+        let breakpoint = self.arch.breakpoint();
+        let Some(process) = self.table.processes.get(&pid) else {
+            return;
+        };
+        let Some(space) = self.table.spaces.get_mut(&process.space) else {
+            return;
+        };
+        if let Some(injection) = &mut space.injection {
+            injection.stage = stage;
+        }
+        let Some(memory) = space.memory.clone() else {
+            return;
+        };
+        for (address, planted) in &space.planted {
+            if planted.purpose.is_entrance() {
+                planted.remove(*address, breakpoint, &memory);
+            }
+        }
+    }
+
+    /// Says why an interpreter has no injected markers.
+    fn tell_failure(&mut self, pid: i32, reason: &str) {
+        let text = format!("process {pid}: markers cannot be injected: {reason}");
+        self.outbox.notice(false, text);
+    }
+}
+
+/// The address of a marker's site, for the books: relative to the interpreter's file.
+fn in_file(mapped: &MappedImage, site: u64) -> crate::address::FileAddress {
+    crate::address::FileAddress(RuntimeAddress(site).0.wrapping_sub(mapped.bias.0))
+}
