@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ptpytrace::cpython::{Version, availability};
+use ptpytrace::elf::Image;
 
 use crate::harness::interpreters::interpreter;
 
@@ -49,80 +50,76 @@ fn without_notes(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_build_without_markers_names_one_that_has_them() {
+fn a_build_without_markers_gets_injected_ones() {
     let folder = tempfile::tempdir().expect("a folder");
     let bare = without_notes(folder.path());
     let home = cached("python3.11")
         .with_file_name("../ROOT-3.11/usr")
         .canonicalize()
         .expect("the root");
-    let other = folder.path().join("path");
-    std::fs::create_dir(&other).expect("made");
-    std::os::unix::fs::symlink(home.join("bin/python3.11"), other.join("python3")).expect("linked");
+    let trace = folder.path().join("trace");
     let output = Command::new(env!("CARGO_BIN_EXE_ptpytrace"))
-        .args(["-o", "/dev/null", "--"])
+        .arg("-o")
+        .arg(&trace)
+        .arg("--")
         .arg(&bare)
-        .args(["-S", "-c", "print('ran')"])
+        .args(["-S", "-c", "def marked(): print('ran')\nmarked()"])
         .env("PYTHONHOME", &home)
-        .env("PATH", format!("{}:/usr/bin:/bin", other.display()))
         .output()
         .expect("ptpytrace runs");
-    let expected = format!(
-        "ptpytrace: {} (CPython 3.11.2) was built without --with-dtrace: it has no markers. On this machine {} has \
-         what is wanted.\n",
-        bare.display(),
-        other.join("python3").display()
-    );
-    assert_eq!(said(&output), expected);
+    assert_eq!(said(&output), "");
     assert_eq!(output.stdout, b"ran\n");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(0));
+    let trace = std::fs::read_to_string(trace).expect("a trace");
+    for arrow in ["=>", "<="] {
+        let lines = trace
+            .lines()
+            .filter(|line| line.contains(&format!("{arrow} marked in <string>:1")));
+        assert_eq!(lines.count(), 1, "{arrow}");
+    }
+}
+
+/// What is said where nothing can be injected.
+#[test]
+fn what_is_missing_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bare = without_notes(folder.path());
+    let functions = "CPython 3.12 to 3.14 have no function markers";
+    let line = "CPython 3.12 and later have no marker `line`";
+    let table = [
+        (bare, "function__entry", "was built without --with-dtrace"),
+        (
+            interpreter("python3.13").notes,
+            "function__entry",
+            functions,
+        ),
+        (
+            interpreter("python3.13").notes,
+            "function__return",
+            functions,
+        ),
+        (interpreter("python3.13").notes, "line", line),
+        (interpreter("python3.15").notes, "line", line),
+    ];
+    for (path, marker, reason) in table {
+        let image = Image::open(&path).expect("an image");
+        let wanted = |name: &str| name == marker;
+        let text = availability::missing(&image, &path, &wanted).expect("a reason");
+        assert!(text.contains(reason), "{} {marker}: {text}", path.display());
+        let advice = text.contains("On this machine ") || text.contains("No interpreter");
+        assert!(advice, "{text}");
+    }
 }
 
 #[test]
-fn markers_that_a_version_lacks_are_named() {
-    let table = [
-        (
-            "python3.13",
-            "function__entry",
-            "CPython 3.12 to 3.14 have no function markers",
-        ),
-        (
-            "python3.13",
-            "function-return",
-            "CPython 3.12 to 3.14 have no function markers",
-        ),
-        (
-            "python3.13",
-            "line",
-            "CPython 3.12 and later have no marker `line`",
-        ),
-        (
-            "python3.15",
-            "line",
-            "CPython 3.12 and later have no marker `line`",
-        ),
-    ];
-    for (wrapper, marker, reason) in table {
-        let output = trace(&["-m", marker], &cached(wrapper), &["-c", "print('ran')"]);
-        let text = said(&output);
-        assert!(text.contains(reason), "{wrapper} {marker}: {text}");
-        assert!(
-            text.contains("On this machine ") || text.contains("No interpreter"),
-            "{text}"
-        );
-        assert_eq!(output.stdout, b"ran\n", "{wrapper} {marker}");
-        assert_eq!(output.status.code(), Some(1), "{wrapper} {marker}");
+fn what_is_there_or_injected_is_traced_in_silence() {
+    for marker in ["gc__*", "function__entry", "line"] {
+        let program = cached("python3.13");
+        let output = trace(&["-m", marker], &program, &["-c", "print('ran')"]);
+        let status = output.status.code();
+        assert_eq!((said(&output).as_str(), status), ("", Some(0)), "{marker}");
+        assert_eq!(output.stdout, b"ran\n", "{marker}");
     }
-    // What is there is traced in silence.
-    let output = trace(
-        &["-m", "gc__*"],
-        &cached("python3.13"),
-        &["-c", "print('ran')"],
-    );
-    assert_eq!(
-        (said(&output).as_str(), output.status.code()),
-        ("", Some(0))
-    );
 }
 
 #[test]

@@ -83,7 +83,8 @@ fn cyclic() -> Value {
     json!([list, [list]])
 }
 
-fn check(interpreter: &'static str, user: bool, program: &'static str, at_least: usize) {
+/// Compares a run of the program by that interpreter.
+pub fn check(interpreter: &'static str, user: bool, program: &'static str, at_least: usize) {
     let case = Case {
         interpreter,
         user,

@@ -35,7 +35,8 @@ fn traced(event: &&Fired) -> Option<Collection> {
     }
 }
 
-fn check(interpreter: &'static str, user: bool, program: &'static str, at_least: usize) {
+/// Compares a run of the program by that interpreter.
+pub fn check(interpreter: &'static str, user: bool, program: &'static str, at_least: usize) {
     let case = Case {
         interpreter,
         user,

@@ -57,7 +57,8 @@ const KNOWN: [(&str, bool); 15] = [
     ("oracle", true),
 ];
 
-fn check(interpreter: &'static str, user: bool) {
+/// Compares a run of the program by that interpreter.
+pub fn check(interpreter: &'static str, user: bool) {
     let case = Case {
         interpreter,
         user,

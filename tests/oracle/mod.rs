@@ -1,14 +1,14 @@
 //! What is traced against what CPython itself says (tests/programs/oracle.py), thread by thread.
 
-mod audit;
-mod calls;
+pub mod audit;
+pub mod calls;
 mod classes;
-mod collections;
-mod compare;
+pub mod collections;
+pub mod compare;
 mod dropped;
 mod functions;
-mod imports;
+pub mod imports;
 mod lines;
-mod record;
+pub mod record;
 mod run;
 mod window;

@@ -1,0 +1,144 @@
+//! The functions of the agent that the tracer has a thread call.
+
+use iced_x86::IcedError;
+use iced_x86::code_asm::*;
+
+use super::callbacks::Callbacks;
+use super::data::{Status, Word};
+use super::function::Function;
+use super::writer::{Writer, Written};
+use super::{audit, calibrate, collector, importer, legacy, monitoring};
+
+/// What the agent has CPython call.
+pub(super) struct Parts {
+    /// The callbacks of `sys.monitoring`.
+    pub callbacks: Callbacks,
+    /// The profile and the trace function.
+    pub hooks: [legacy::Hook; 2],
+    /// The function in `gc.callbacks`.
+    pub collector: CodeLabel,
+    /// The one in importlib.
+    pub importer: CodeLabel,
+    /// The audit hook.
+    pub audit: CodeLabel,
+}
+
+/// Where a thread is set to, with the function's address in `rax`: behind the call it runs into a breakpoint. Thus a
+/// call and a return belong to each other, as a hardware shadow stack wants it.
+pub(super) fn landing(w: &mut Writer) -> Result<(CodeLabel, CodeLabel), IcedError> {
+    let springboard = w.mark()?;
+    w.asm.call(rax)?;
+    let landing = w.mark()?;
+    w.asm.int3()?;
+    w.asm.ud2()?;
+    Ok((springboard, landing))
+}
+
+/// `int install(void *)`, of the type that Py_AddPendingCall wants: installs what is wanted, if nothing is installed
+/// yet. What happened is in [`Word::Status`].
+pub(super) fn install(w: &mut Writer, parts: &Parts) -> Result<CodeLabel, IcedError> {
+    let (entry, done, failed, unknown) = (w.mark()?, w.label(), w.label(), w.label());
+    let early = w.label();
+    w.begin()?;
+    w.asm.cmp(w.word(Word::Wanted), 0)?;
+    w.asm.je(done)?;
+    for status in [Status::Installed, Status::Busy] {
+        w.asm.cmp(w.word(Word::Status), i32::from(status as u8))?;
+        w.asm.je(done)?;
+    }
+    set(w, Status::Busy)?;
+    calibrate::code_object(w, unknown)?;
+    monitoring::install(w, &parts.callbacks, failed)?;
+    legacy::install(w, &parts.hooks, failed)?;
+    audit::install(w, parts.audit)?;
+    collector::install(w, parts.collector, early)?;
+    importer::install(w, parts.importer, early)?;
+    set(w, Status::Installed)?;
+    w.asm.jmp(done)?;
+    w.here(early)?;
+    set(w, Status::Early)?;
+    w.asm.jmp(done)?;
+    monitoring::fail(w, unknown, Status::Calibration, failed)?;
+    w.here(failed)?;
+    w.call(Function::ClearError)?;
+    remove_all(w, &parts.hooks)?;
+    w.here(done)?;
+    w.end()?;
+    Ok(entry)
+}
+
+/// `int remove(void *)`: takes out what is installed.
+pub(super) fn remove(w: &mut Writer, hooks: &[legacy::Hook; 2]) -> Result<CodeLabel, IcedError> {
+    let (entry, done, some) = (w.mark()?, w.label(), w.label());
+    w.begin()?;
+    for status in [Status::Installed, Status::Early] {
+        w.asm.cmp(w.word(Word::Status), i32::from(status as u8))?;
+        w.asm.je(some)?;
+    }
+    w.asm.jmp(done)?;
+    w.here(some)?;
+    remove_all(w, hooks)?;
+    set(w, Status::Removed)?;
+    w.here(done)?;
+    w.end()?;
+    Ok(entry)
+}
+
+fn remove_all(w: &mut Writer, hooks: &[legacy::Hook; 2]) -> Written {
+    importer::remove(w)?;
+    collector::remove(w)?;
+    legacy::remove(w, hooks)?;
+    monitoring::remove(w)
+}
+
+fn set(w: &mut Writer, status: Status) -> Written {
+    w.asm.mov(w.word(Word::Status), i32::from(status as u8))
+}
+
+/// Calls one of those two with the GIL, from a thread that does not have it.
+pub(super) fn with_gil(w: &mut Writer, function: CodeLabel) -> Result<CodeLabel, IcedError> {
+    let entry = w.mark()?;
+    w.asm.push(rbx)?;
+    w.asm.push(r12)?;
+    w.asm.sub(rsp, 8)?;
+    w.load_data()?;
+    w.call(Function::EnsureGil)?;
+    w.asm.mov(r12d, eax)?;
+    w.asm.xor(edi, edi)?;
+    w.asm.call(function)?;
+    w.asm.mov(edi, r12d)?;
+    w.call(Function::ReleaseGil)?;
+    w.asm.add(rsp, 8)?;
+    w.asm.pop(r12)?;
+    w.asm.pop(rbx)?;
+    w.asm.ret()?;
+    Ok(entry)
+}
+
+/// `int queue(int (*function)(void *))`: has the main thread call one of those two as soon as it runs Python code.
+/// -1: there is no room at the moment; -2: the interpreter is not ready.
+pub(super) fn queue(w: &mut Writer) -> Result<CodeLabel, IcedError> {
+    let (entry, ready) = (w.mark()?, w.label());
+    w.asm.push(rbx)?;
+    w.asm.push(r12)?;
+    w.asm.sub(rsp, 8)?;
+    w.load_data()?;
+    w.asm.mov(r12, rdi)?;
+    w.call(Function::IsInitialized)?;
+    w.asm.mov(ecx, eax)?;
+    w.asm.mov(eax, -2)?;
+    let done = w.label();
+    w.asm.test(ecx, ecx)?;
+    w.asm.jnz(ready)?;
+    w.asm.jmp(done)?;
+    w.here(ready)?;
+    w.asm.mov(rdi, r12)?;
+    w.asm.xor(esi, esi)?;
+    w.call(Function::AddPendingCall)?;
+    w.here(done)?;
+    w.asm.add(rsp, 8)?;
+    w.asm.pop(r12)?;
+    w.asm.pop(rbx)?;
+    w.asm.ret()?;
+    Ok(entry)
+}
