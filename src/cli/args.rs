@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use super::script::Language;
+use crate::plan::MarkerSource;
+
 /// Trace CPython's static markers with ptrace alone: no root, no kernel tracing, no BPF.
 ///
-/// Without a marker named, the Python call hierarchy is printed, as CPython's documentation shows it.
+/// SCRIPT is one in DTrace's D or in SystemTap's language; it is run unchanged. Without a script and a marker named, the
+/// Python call hierarchy is printed, as CPython's documentation shows it.
 #[derive(Debug, Parser)]
 #[command(name = "ptpytrace", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Args {
@@ -23,6 +27,34 @@ pub struct Args {
     #[arg(long)]
     pub all: bool,
 
+    /// Run the script in FILE (`-`: standard input); the same as naming it first
+    #[arg(short = 's', long, value_name = "FILE", conflicts_with_all = ["markers", "list"])]
+    pub script: Option<PathBuf>,
+
+    /// Run a script of one line (repeatable: together they are one script)
+    #[arg(short = 'e', long, value_name = "TEXT", visible_short_alias = 'n', conflicts_with_all = ["markers", "list", "script"])]
+    pub eval: Vec<String>,
+
+    /// The script's language; otherwise its name, its `#!` line or how it begins says it
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
+
+    /// Let a script stop and signal traced processes and run commands (D's destructive actions, SystemTap's guru mode)
+    #[arg(short = 'w', long)]
+    pub destructive: bool,
+
+    /// Run D scripts through the C preprocessor
+    #[arg(short = 'C', long)]
+    pub preprocess: bool,
+
+    /// Define a macro for -C, or a limit such as MAXMAPENTRIES for SystemTap scripts (repeatable)
+    #[arg(short = 'D', long = "define", value_name = "NAME[=VALUE]")]
+    pub defines: Vec<String>,
+
+    /// Look there for tapsets, or for -C's include files (repeatable)
+    #[arg(short = 'I', long = "include", value_name = "FOLDER")]
+    pub includes: Vec<PathBuf>,
+
     /// Print a line for each firing of these markers, arguments by name (repeatable): NAME or PROVIDER:NAME, with `*`, `?` and `[a-z]`
     #[arg(short = 'm', long = "marker", value_name = "GLOB")]
     pub markers: Vec<String>,
@@ -31,15 +63,20 @@ pub struct Args {
     #[arg(short = 'l', long)]
     pub list: bool,
 
+    /// Where markers come from: the binary's own where it has them and injected ones for what it lacks; its own only; or
+    /// injected ones only
+    #[arg(long = "markers", value_name = "SOURCE", default_value = "auto")]
+    pub source: MarkersFrom,
+
     /// Write the trace to FILE instead of standard output
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// How to print
+    /// How to print calls and markers
     #[arg(short = 'f', long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 
-    /// Say only what went wrong
+    /// Say only what went wrong; a D script prints only what it says itself
     #[arg(short = 'q', long, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -55,7 +92,7 @@ pub struct Args {
     #[arg(long)]
     pub no_follow: bool,
 
-    /// Read at most that many bytes of a string
+    /// Read at most that many bytes of a string (a script says it by `strsize` or -D MAXSTRINGLEN)
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = max_string)]
     pub max_string: usize,
 
@@ -67,13 +104,34 @@ pub struct Args {
     #[arg(long)]
     pub stats: bool,
 
-    /// With -l: the files to list. Otherwise, after `--`: the program to run and its arguments
-    #[arg(value_name = "FILE|PROG ARGS")]
+    /// A script and its arguments ($1, $2, …); with -l: the files to list
+    #[arg(value_name = "SCRIPT [ARGS]")]
     pub words: Vec<OsString>,
 
     /// After `--`: the program to run and its arguments
     #[arg(last = true, hide = true)]
     pub program: Vec<OsString>,
+}
+
+/// Where CPython's markers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MarkersFrom {
+    /// The binary's, and injected ones for what it lacks
+    Auto,
+    /// The binary's
+    Native,
+    /// Injected ones
+    Injected,
+}
+
+impl From<MarkersFrom> for MarkerSource {
+    fn from(from: MarkersFrom) -> MarkerSource {
+        match from {
+            MarkersFrom::Auto => MarkerSource::Auto,
+            MarkersFrom::Native => MarkerSource::Native,
+            MarkersFrom::Injected => MarkerSource::Injected,
+        }
+    }
 }
 
 /// How events or listings are printed.
@@ -88,6 +146,7 @@ pub enum Format {
 const EXAMPLES: &str = "\
 Examples:
   ptpytrace -c \"python3 test.py\"                  the calls and returns of a program
+  ptpytrace call_stack.d -c \"python3 test.py\"      what a D or SystemTap script prints about it
   ptpytrace -m 'gc__*' -p 1234                     each garbage collection of a running one
   ptpytrace -m audit -f json -o log -- ./app -x    audit events as JSON lines
   ptpytrace -l /usr/bin/python3.11                 which markers a binary has

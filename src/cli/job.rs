@@ -1,12 +1,14 @@
 //! What the options mean: all validation is here, and nothing has been touched yet.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{Args, Format};
+use super::script::{DtraceFlags, ScriptJob, StapFlags, Text, interpreter_line};
 use crate::cpython::Limits;
-use crate::plan::Plan;
+use crate::plan::{MarkerSource, Plan};
 use crate::probe::MarkerPattern;
 
 /// What to do.
@@ -14,6 +16,10 @@ use crate::probe::MarkerPattern;
 pub enum Job {
     /// List markers.
     List(ListJob),
+    /// List probes as dtrace(8) does.
+    ListProbes(Box<ListProbesJob>),
+    /// List the probe points of a script's pattern.
+    ListPoints(Box<ListPointsJob>),
     /// Trace.
     Trace(Box<TraceJob>),
 }
@@ -37,6 +43,38 @@ pub struct ListJob {
     pub output: Option<PathBuf>,
 }
 
+/// Which probes are listed, as dtrace(8) lists them.
+#[derive(Debug)]
+pub struct ListProbesJob {
+    /// Descriptions and scripts; none: all probes.
+    pub texts: Vec<Text>,
+    /// `$1`, `$2`, … of the scripts.
+    pub arguments: Vec<String>,
+    /// Of these processes; when there is no command either, of all of this user.
+    pub pids: Vec<i32>,
+    /// Of a command that is started and stopped before it does anything.
+    pub command: Option<Vec<OsString>>,
+    /// Where to write.
+    pub output: Option<PathBuf>,
+}
+
+/// Of what pattern the probe points are listed, as stap(1) lists them.
+#[derive(Debug)]
+pub struct ListPointsJob {
+    /// The pattern: a SystemTap probe point.
+    pub pattern: String,
+    /// With their variables.
+    pub variables: bool,
+    /// The command whose program scripts without a path mean.
+    pub command: Option<Vec<OsString>>,
+    /// The process whose program that is.
+    pub pid: Option<i32>,
+    /// Flags that concern scripts.
+    pub stap: StapFlags,
+    /// Where to write.
+    pub output: Option<PathBuf>,
+}
+
 /// What to trace, and how.
 #[derive(Debug)]
 pub struct TraceJob {
@@ -46,12 +84,12 @@ pub struct TraceJob {
     pub pids: Vec<i32>,
     /// Every process of this user.
     pub all: bool,
-    /// What is wanted of them.
-    pub plan: Plan,
-    /// Call hierarchy or marker lines.
-    pub report: Report,
-    /// Text or JSON.
-    pub format: Format,
+    /// What becomes of their events.
+    pub subject: Subject,
+    /// Which tool's ways it has.
+    pub manner: Manner,
+    /// Where CPython's markers come from.
+    pub markers: MarkerSource,
     /// Where to write.
     pub output: Option<PathBuf>,
     /// What is said besides the trace.
@@ -64,6 +102,49 @@ pub struct TraceJob {
     pub capacity: usize,
     /// Print the books at the end.
     pub stats: bool,
+}
+
+impl TraceJob {
+    /// How many events may wait unless something else is said: 4 MiB of them.
+    pub const CAPACITY: usize = (4 << 20) / EVENT_SIZE;
+}
+
+/// What becomes of the events.
+#[derive(Debug)]
+pub enum Subject {
+    /// A built-in report.
+    Report {
+        /// Which markers.
+        plan: Plan,
+        /// Call hierarchy or marker lines.
+        report: Report,
+        /// Text or JSON.
+        format: Format,
+    },
+    /// A script.
+    Script(Box<ScriptJob>),
+}
+
+/// Whose flags were given, and so whose messages and exit status are expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// This program's own.
+    Own,
+    /// Those of dtrace(8).
+    Dtrace,
+    /// Those of stap(1).
+    Stap,
+}
+
+impl Manner {
+    /// What messages begin with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Manner::Own => "ptpytrace",
+            Manner::Dtrace => "dtrace",
+            Manner::Stap => "stap",
+        }
+    }
 }
 
 /// Which built-in report.
@@ -153,35 +234,22 @@ fn trace(
     command: Option<Vec<OsString>>,
     patterns: Vec<MarkerPattern>,
 ) -> Result<TraceJob, UsageError> {
-    if let Some(word) = args.words.first() {
-        let word = word.to_string_lossy();
-        return usage(format!(
-            "`{word}` stands alone: to run a program write -c \"{word} …\" or -- {word} …"
-        ));
-    }
-    if command.is_none() && args.pid.is_empty() && !args.all {
-        return usage("nothing to trace: give -c COMMAND, -- PROG ARGS, -p PID or --all");
-    }
-    let report = if patterns.is_empty() {
-        Report::Hierarchy
-    } else {
-        Report::MarkerLines
+    let untargeted = command.is_none() && args.pid.is_empty();
+    let subject = match script(&args)? {
+        Some(script) => Subject::Script(Box::new(script)),
+        None if untargeted && !args.all => {
+            return usage("nothing to trace: give -c COMMAND, -- PROG ARGS, -p PID or --all");
+        }
+        None => report(&args, patterns),
     };
     Ok(TraceJob {
         command,
         pids: args.pid,
-        all: args.all,
-        plan: Plan {
-            markers: if patterns.is_empty() {
-                hierarchy_markers()
-            } else {
-                patterns
-            },
-            max_string: args.max_string,
-            objects: Limits::default(),
-        },
-        report,
-        format: args.format,
+        // A script without a target is for every process that its probe points match.
+        all: args.all || untargeted,
+        subject,
+        manner: Manner::Own,
+        markers: args.source.into(),
         output: args.output,
         talk: match (args.quiet, args.verbose) {
             (true, _) => Talk::Quiet,
@@ -193,6 +261,85 @@ fn trace(
         capacity: (args.buffer / EVENT_SIZE).max(1),
         stats: args.stats,
     })
+}
+
+fn report(args: &Args, patterns: Vec<MarkerPattern>) -> Subject {
+    let (report, patterns) = if patterns.is_empty() {
+        (Report::Hierarchy, hierarchy_markers())
+    } else {
+        (Report::MarkerLines, patterns)
+    };
+    Subject::Report {
+        plan: Plan::of_markers(&patterns, args.max_string, Limits::default()),
+        report,
+        format: args.format,
+    }
+}
+
+/// The script that is asked for, if one is.
+fn script(args: &Args) -> Result<Option<ScriptJob>, UsageError> {
+    let mut words = args.words.iter();
+    let texts = if !args.eval.is_empty() {
+        args.eval.iter().cloned().map(Text::Inline).collect()
+    } else if let Some(path) = &args.script {
+        vec![Text::File(path.clone())]
+    } else if let Some(word) = words.next() {
+        vec![Text::File(named_script(word, args)?)]
+    } else {
+        return Ok(None);
+    };
+    if !args.markers.is_empty() {
+        return usage("-m and a script exclude each other: the script names its probes itself");
+    }
+    if args.format == Format::Json {
+        return usage("-f json is for the calls and for -m: a script says itself how it prints");
+    }
+    let mut cpp: Vec<String> = args.defines.iter().map(|it| format!("-D{it}")).collect();
+    cpp.extend(args.includes.iter().map(|it| format!("-I{}", it.display())));
+    Ok(Some(ScriptJob {
+        texts,
+        language: args.lang,
+        arguments: words.map(|it| it.to_string_lossy().into_owned()).collect(),
+        dtrace: DtraceFlags {
+            quiet: args.quiet,
+            destructive: args.destructive,
+            preprocess: args.preprocess,
+            cpp,
+            ..DtraceFlags::default()
+        },
+        stap: StapFlags {
+            defines: args.defines.clone(),
+            tapsets: args.includes.clone(),
+            guru: args.destructive,
+        },
+        compile_only: false,
+        parse_only: false,
+    }))
+}
+
+/// The file of a script that is named without a flag. Somebody may mean a program that is to be run.
+fn named_script(word: &OsStr, args: &Args) -> Result<PathBuf, UsageError> {
+    let path = PathBuf::from(word);
+    let ending = path.extension().and_then(OsStr::to_str);
+    let is_script =
+        args.lang.is_some() || word == "-" || matches!(ending, Some("d" | "stp" | "bt"));
+    let begins_as_script = || {
+        let mut head = Vec::new();
+        let file = std::fs::File::open(&path);
+        let read = file.and_then(|file| file.take(256).read_to_end(&mut head));
+        let head = String::from_utf8_lossy(&head);
+        let tools = ["dtrace", "stap", "ptpytrace"];
+        read.is_ok()
+            && interpreter_line(&head).is_some_and(|line| tools.iter().any(|it| line.contains(it)))
+    };
+    if is_script || begins_as_script() {
+        return Ok(path);
+    }
+    let word = word.to_string_lossy();
+    usage(format!(
+        "`{word}` stands alone: to run a program write -c \"{word} …\" or -- {word} …; a script that is not \
+         named .d or .stp needs -s"
+    ))
 }
 
 fn seconds(value: f64) -> Result<Duration, UsageError> {
@@ -222,7 +369,40 @@ mod tests {
     fn traced(words: &[&str]) -> TraceJob {
         match parsed(words).unwrap() {
             Job::Trace(job) => *job,
-            Job::List(_) => panic!("a listing"),
+            _ => panic!("a listing"),
+        }
+    }
+
+    fn reported(job: TraceJob) -> (Report, Plan) {
+        match job.subject {
+            Subject::Report { plan, report, .. } => (report, plan),
+            Subject::Script(script) => panic!("a script: {script:?}"),
+        }
+    }
+
+    #[test]
+    fn a_script_is_named_first_or_by_a_flag() {
+        let file = |path: &str| vec![Text::File(path.into())];
+        let table: [(&[&str], Vec<Text>, &[&str]); 6] = [
+            (&["x.d", "-p", "1"], file("x.d"), &[]),
+            (&["x.stp", "a", "2", "-p", "1"], file("x.stp"), &["a", "2"]),
+            (&["-s", "x", "a", "-p", "1"], file("x"), &["a"]),
+            (&["-", "a", "-p", "1"], file("-"), &["a"]),
+            (&["x", "--lang", "d"], file("x"), &[]),
+            (
+                &["-e", "BEGIN {", "-e", "}", "a"],
+                vec![Text::Inline("BEGIN {".into()), Text::Inline("}".into())],
+                &["a"],
+            ),
+        ];
+        for (words, texts, arguments) in table {
+            let job = traced(words);
+            assert_eq!(job.all, job.pids.is_empty(), "{words:?}");
+            let Subject::Script(script) = job.subject else {
+                panic!("no script: {words:?}");
+            };
+            assert_eq!(script.texts, texts);
+            assert_eq!(script.arguments, arguments);
         }
     }
 
@@ -239,18 +419,21 @@ mod tests {
     #[test]
     fn markers_choose_the_report() {
         let job = traced(&["-p", "7", "-p", "8"]);
-        assert_eq!((job.report, job.pids), (Report::Hierarchy, vec![7, 8]));
-        assert!(job.plan.wants("python", "function__entry"));
-        assert!(!job.plan.wants("python", "gc__start"));
+        assert_eq!(job.pids, [7, 8]);
+        let (report, plan) = reported(job);
+        assert_eq!(report, Report::Hierarchy);
+        assert!(plan.wants("python", "function__entry"));
+        assert!(!plan.wants("python", "gc__start"));
         let job = traced(&["--all", "-m", "gc-*", "-m", "audit"]);
-        assert_eq!(job.report, Report::MarkerLines);
-        assert!(job.plan.wants("python", "gc__start"));
-        assert!(!job.plan.wants("python", "function__entry"));
+        let (report, plan) = reported(job);
+        assert_eq!(report, Report::MarkerLines);
+        assert!(plan.wants("python", "gc__start"));
+        assert!(!plan.wants("python", "function__entry"));
     }
 
     #[test]
     fn nonsense_is_said_to_be_nonsense() {
-        let table: [(&[&str], &str); 9] = [
+        let table: [(&[&str], &str); 10] = [
             (&[], "nothing to trace"),
             (&["-l"], "nothing to list"),
             (&["-c", "a 'b"], "quote"),
@@ -260,6 +443,7 @@ mod tests {
             (&["-p", "1", "-T", "0"], "above 0"),
             (&["-p", "1", "-T", "nan"], "above 0"),
             (&["-p", "1", "-m", "a:b:c"], "two parts"),
+            (&["x.d", "-p", "1", "-f", "json"], "a script says itself"),
         ];
         for (words, expected) in table {
             let error = parsed(words).unwrap_err().to_string();

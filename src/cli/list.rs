@@ -16,11 +16,13 @@ use crate::elf::{Image, Note};
 use crate::probe::MarkerPattern;
 use crate::process::maps::{ImageCache, MappedImages, mapped_images, read};
 
+pub(super) use problem::printable;
 pub use problem::{ListError, ListProblem};
 
 use super::args::Format;
 use super::consumer;
 use super::job::ListJob;
+use super::say::complain;
 use super::trace::find_program;
 use crate::tracer::hold::hold;
 use anyhow::Context;
@@ -284,7 +286,7 @@ impl<'l> Listing<'l> {
 }
 
 /// Cuts a note's argument string at the spaces that are not within parentheses or brackets.
-fn argument_specs(arguments: &str) -> Vec<&str> {
+pub(super) fn argument_specs(arguments: &str) -> Vec<&str> {
     let mut depth = 0_usize;
     arguments
         .split(|character| {
@@ -325,7 +327,7 @@ pub fn list(job: ListJob) -> anyhow::Result<i32> {
     }
     flush(&mut out)?;
     for error in reports.iter().flat_map(|report| &report.errors) {
-        let _ = writeln!(io::stderr(), "ptpytrace: {error}");
+        complain(&error.to_string());
     }
     let listed = reports.iter().any(|report| report.markers > 0);
     Ok(i32::from(!listed))

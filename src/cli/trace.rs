@@ -1,18 +1,27 @@
 //! Tracing from beginning to end: the tracer on this thread, the consumer and the doorbells on others.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 
-use super::job::TraceJob;
-use super::{consumer, stats};
+use super::consumer::Pace;
+use super::doors::survey::Survey;
+use super::job::{Manner, Subject, Talk, TraceJob};
+use super::say::{complain, say_plainly};
+use super::script::Setting;
+use super::{consumer, script, stats};
+use crate::plan::Plan;
+use crate::process::maps;
+use crate::process::proc::ProcFs;
 use crate::process::program;
+use crate::report::Consumer;
 use crate::tracer::command::{self, Command, Commander};
 use crate::tracer::{self, Launch, Options, Stop, Summary, Tracer};
 
@@ -28,53 +37,189 @@ const NUDGE: Duration = Duration::from_millis(100);
 /// Tracing could not begin, or its output could not be written.
 pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     let launch = job.command.as_deref().map(find_program).transpose()?;
+    let setting = Setting {
+        launch: launch.as_ref(),
+        pids: &job.pids,
+        manner: job.manner,
+        talk: job.talk,
+    };
+    let Some(Subjected {
+        mut plan,
+        mut consumer,
+        required,
+        talk,
+    }) = subjected(job.subject, setting)?
+    else {
+        return Ok(0);
+    };
     let mut out = consumer::open(job.output.as_deref()).with_context(|| {
         let path = job.output.clone().unwrap_or_default();
         format!("cannot write to {}", path.display())
     })?;
     let (commander, orders) = command::channel().context("cannot prepare a signal")?;
     let (sender, deliveries) = bounded(job.capacity);
+    // A script that may run without a probe: then it lasts as long as the processes do.
+    let idle = required.is_none() && launch.is_none() && has_nothing(&plan, &job.pids);
     let options = Options {
         follow: job.follow,
-        stay: job.all,
+        stay: job.all || idle,
     };
-    let mut tracer = Tracer::new(Arc::new(job.plan), options, orders, sender)
+    let ways = Ways {
+        manner: job.manner,
+        stats: job.stats,
+        required,
+    };
+    // As dtrace(8) does: the command was only run to be traced.
+    let kill = job.manner == Manner::Dtrace && launch.is_some();
+    plan.markers = job.markers;
+    let watch = job.all && !plan.requests.is_empty();
+    let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender)
         .ok_or_else(|| anyhow!("this CPU is not supported"))?;
     // Before anything is touched: a signal that came in between would leave breakpoints behind.
-    ring_on_signals(&commander)?;
+    ring_on_signals(&commander, kill)?;
     if let Some(launch) = &launch {
         tracer.launch(launch)?;
     }
-    let attached = attach(&mut tracer, &job.pids, launch.is_some() || job.all);
+    let attached = match idle {
+        true => Ok(()),
+        false => attach(&mut tracer, &job.pids, launch.is_some() || job.all),
+    };
     if let Some(timeout) = job.timeout {
-        ring_after(&commander, timeout);
+        ring_after(&commander, timeout, kill);
     }
-    if job.all {
+    // Nothing that was launched runs yet.
+    let begun = consumer.begin(tracer.target().or(job.pids.first().copied()), &mut out);
+    if watch {
         super::all::watch(&commander);
     }
-    let talk = job.talk;
-    let mut report = consumer::choose(job.report, job.format);
+    let target = tracer.target();
+    if idle {
+        super::all::watch_end(&commander, &job.pids);
+    }
+    let pace = Pace::of(job.manner, talk);
     let (finished, writer) = bounded(1);
     thread::spawn(move || {
         // When it returns early, this end of the channel closes with it: so the tracer knows.
-        let result = consumer::consume(deliveries, report.as_mut(), &mut out, talk);
-        let _ = finished.send(result); // nobody waits when the person was in a hurry
+        let result = begun.and_then(|flow| {
+            consumer::consume(deliveries, flow, consumer.as_mut(), &mut out, pace)
+        });
+        // nobody waits when the person was in a hurry
+        let _ = finished.send((result, consumer.status(), consumer.remark()));
+        leave(&commander, kill); // it may be asleep
     });
     let summary = tracer.run();
-    let written = if summary.left {
-        // Told to leave: a reader that does not read is not waited for for ever.
-        writer.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            Err(io::Error::other(
-                "the reader did not take the rest of it in time",
-            ))
-        })
-    } else {
-        writer
-            .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("the consumer has failed")))
-    };
+    let (written, status, remark) = await_writer(&writer, summary.left);
     attached?;
-    finish(&summary, written, job.stats)
+    if let Some(remark) = remark.filter(|_| talk != Talk::Quiet) {
+        say_plainly(&remark);
+    }
+    if job.manner == Manner::Dtrace && talk != Talk::Quiet && (!summary.left || idle) {
+        tell_ends(&summary, launch.and(target), &job.pids);
+    }
+    finish(&summary, written, status, &ways)
+}
+
+/// Whether these processes run and may be looked at, and have nothing of what is wanted.
+fn has_nothing(plan: &Plan, pids: &[i32]) -> bool {
+    let proc = ProcFs::from_environment();
+    let seen = |pid: i32| super::all::runs(&proc, pid) && maps::read(pid).is_ok();
+    let run = !pids.is_empty() && pids.iter().all(|pid| seen(*pid));
+    let found = || Survey::of(None, pids).matches(plan);
+    run && found().iter().all(BTreeSet::is_empty)
+}
+
+/// Tells how the processes ended that were waited for, as dtrace(8) does.
+fn tell_ends(summary: &Summary, launched: Option<i32>, pids: &[i32]) {
+    if let (Some(pid), Some(stop)) = (launched, summary.command) {
+        complain(&match stop {
+            Stop::Killed(signal) => format!("pid {pid} terminated by {}", signal_name(signal)),
+            Stop::Exited(code) if code != 0 => format!("pid {pid} exited with status {code}"),
+            _ => format!("pid {pid} has exited"),
+        });
+    }
+    let proc = ProcFs::from_environment();
+    for pid in pids.iter().filter(|pid| !super::all::runs(&proc, **pid)) {
+        complain(&format!("pid {pid} has exited"));
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    let signal = nix::sys::signal::Signal::try_from(number);
+    signal.map_or_else(
+        |_| format!("signal {number}"),
+        |signal| signal.as_str().to_owned(),
+    )
+}
+
+/// What the consumer came to: whether all was written, the status that it asks for, its last remark.
+type Outcome = (io::Result<()>, Option<i32>, Option<String>);
+
+/// Waits for the rest of the trace to be written. When the tracer was told to leave, a reader that does not read is not
+/// waited for for ever.
+fn await_writer(writer: &Receiver<Outcome>, left: bool) -> Outcome {
+    let (outcome, why) = match left {
+        true => {
+            let late = "the reader did not take the rest of it in time";
+            (writer.recv_timeout(PATIENCE).ok(), late)
+        }
+        false => (writer.recv().ok(), "the consumer has failed"),
+    };
+    outcome.unwrap_or_else(|| (Err(io::Error::other(why)), None, None))
+}
+
+/// What is to be traced, and what becomes of it.
+struct Subjected {
+    plan: Plan,
+    consumer: Box<dyn Consumer>,
+    /// As [`Ways::required`].
+    required: Option<Vec<String>>,
+    talk: Talk,
+}
+
+/// Prepares what a job is about; `None` when that was all that was asked for.
+fn subjected(subject: Subject, setting: Setting<'_>) -> anyhow::Result<Option<Subjected>> {
+    let script = match subject {
+        Subject::Report {
+            plan,
+            report,
+            format,
+        } => {
+            return Ok(Some(Subjected {
+                required: plan.wants_markers().then(Vec::new),
+                plan,
+                consumer: consumer::choose(report, format),
+                talk: setting.talk,
+            }));
+        }
+        Subject::Script(script) => script,
+    };
+    let prepared = script::prepare(&script, setting)?;
+    Ok(prepared.map(|prepared| Subjected {
+        plan: prepared.plan,
+        consumer: prepared.consumer,
+        required: Some(prepared.required).filter(|it| !it.is_empty()),
+        talk: match prepared.quiet && setting.manner == Manner::Dtrace {
+            true => Talk::Quiet,
+            false => setting.talk,
+        },
+    }))
+}
+
+/// Has the tracer leave; with `kill` the command is ended, too.
+fn leave(commander: &Commander, kill: bool) {
+    if commander.send(Command::Leave) && kill {
+        // SIGTERM, then SIGKILL: it is not to do anything more.
+        commander.send(Command::EndCommand);
+        commander.send(Command::EndCommand);
+    }
+}
+
+/// What the end of a run depends on.
+struct Ways {
+    manner: Manner,
+    stats: bool,
+    /// It is an error when nothing of what is wanted was there; with a script, these are its probe points.
+    required: Option<Vec<String>>,
 }
 
 /// The program of a command, looked up as a shell would.
@@ -102,7 +247,7 @@ fn attach(tracer: &mut Tracer, pids: &[i32], traced: bool) -> anyhow::Result<()>
     }
     let last = if traced { None } else { failures.pop() };
     for failure in failures {
-        let _ = writeln!(io::stderr(), "ptpytrace: {failure}");
+        complain(&failure.to_string());
     }
     match last {
         Some(error) => Err(error.into()),
@@ -111,7 +256,7 @@ fn attach(tracer: &mut Tracer, pids: &[i32], traced: bool) -> anyhow::Result<()>
 }
 
 /// SIGINT, SIGTERM, SIGHUP (unless under nohup): leave; again: end the command.
-fn ring_on_signals(commander: &Commander) -> anyhow::Result<()> {
+fn ring_on_signals(commander: &Commander, kill: bool) -> anyhow::Result<()> {
     let commander = commander.clone();
     let mut before = false;
     ctrlc::set_handler(move || {
@@ -126,6 +271,9 @@ fn ring_on_signals(commander: &Commander) -> anyhow::Result<()> {
             std::process::exit(128 + libc::SIGINT);
         }
         if !again {
+            if kill {
+                leave(&commander, kill);
+            }
             keep_nudging(commander.clone());
         }
     })
@@ -145,26 +293,30 @@ fn keep_nudging(commander: Commander) {
     });
 }
 
-fn ring_after(commander: &Commander, timeout: Duration) {
+fn ring_after(commander: &Commander, timeout: Duration, kill: bool) {
     let commander = commander.clone();
     thread::spawn(move || {
         thread::sleep(timeout);
-        commander.send(Command::Leave);
+        leave(&commander, kill);
         keep_nudging(commander);
     });
 }
 
 /// What is said at the end, and the exit status.
-fn finish(summary: &Summary, written: io::Result<()>, stats: bool) -> anyhow::Result<i32> {
-    if stats {
+fn finish(
+    summary: &Summary,
+    written: io::Result<()>,
+    asked: Option<i32>,
+    ways: &Ways,
+) -> anyhow::Result<i32> {
+    if ways.stats {
         let _ = stats::print(summary, &mut io::stderr());
     }
     if summary.lost > 0 {
         let lost = summary.lost;
-        let _ = writeln!(
-            io::stderr(),
-            "ptpytrace: {lost} events were lost: they could not be written in time"
-        );
+        complain(&format!(
+            "{lost} events were lost: they could not be written in time"
+        ));
     }
     written.context("cannot write the trace")?;
     if summary.failed {
@@ -175,18 +327,38 @@ fn finish(summary: &Summary, written: io::Result<()>, stats: bool) -> anyhow::Re
     if let Some(error) = &summary.exec_error {
         return Err(anyhow!("cannot run the command: {error}"));
     }
-    let status = match summary.command {
+    let command = match summary.command {
         Some(Stop::Exited(code)) => code,
         Some(Stop::Killed(signal)) => 128 + signal,
         _ => 0,
     };
-    if summary.ledger.processes > 0 || summary.left {
+    let status = match (ways.manner, asked) {
+        // What the script asks for; the command's own is not passed on.
+        (Manner::Dtrace, asked) => asked.unwrap_or(0),
+        (Manner::Stap, asked) => i32::from(asked.unwrap_or(0) != 0 || command != 0),
+        (Manner::Own, Some(asked)) if asked != 0 => asked,
+        (Manner::Own, _) => command,
+    };
+    if ways.manner == Manner::Stap && status != 0 {
+        complain("Pass 5: run failed.  [man error::pass5]");
+    }
+    let Some(required) = &ways.required else {
+        return Ok(status);
+    };
+    let tool = ways.manner != Manner::Own;
+    if summary.ledger.processes > 0 || summary.left || asked.is_some() || tool {
         return Ok(status);
     }
-    if !summary.told_what_is_missing {
+    if !required.is_empty() {
+        let points = required.join(", ");
+        complain(&format!(
+            "nothing that ran has a probe point of the script: {points} (ptpytrace -l FILE lists the markers of a \
+             binary)"
+        ));
+    } else if !summary.told_what_is_missing {
         let text =
             "nothing that ran has the wanted markers (ptpytrace -l FILE lists those of a binary)";
-        let _ = writeln!(io::stderr(), "ptpytrace: {text}");
+        complain(text);
     }
     // Nothing was traced: that is a failure, unless the command has a worse one to tell.
     Ok(status.max(1))

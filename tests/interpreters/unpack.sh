@@ -11,8 +11,10 @@ unpack_release() {
     [ -n "${archive:-}" ] || archive_init
     say "fetching Python $version of Debian $suite"
     archive_update "$suite"
-    archive_download "$suite" "$work/debs-$version" closure \
-        "python$version" "python$version-minimal" "libpython$version"
+    local packages=("python$version" "python$version-minimal" "libpython$version")
+    # The standard library's own tests, of the releases whose tests of the markers are run.
+    case $version in 3.9 | 3.15) packages+=("libpython$version-testsuite") ;; esac
+    archive_download "$suite" "$work/debs-$version" closure "${packages[@]}"
 
     local tree=$work/ROOT-$version
     unpack_skeleton "$tree"

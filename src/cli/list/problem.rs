@@ -92,7 +92,7 @@ impl ListProblem {
 }
 
 /// A text of a file without the characters that would command a terminal.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();
     }
