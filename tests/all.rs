@@ -59,6 +59,8 @@ fn running_and_later_processes_are_traced() {
             "-c",
             SCRIPT,
         ])
+        // Unbuffered, the two programs would print into each other's lines.
+        .env_remove("PYTHONUNBUFFERED")
         .env("FOLDER", folder.path())
         .env("PYTHON", &python)
         .env("PTPYTRACE", env!("CARGO_BIN_EXE_ptpytrace"))

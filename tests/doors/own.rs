@@ -155,6 +155,8 @@ fn without_a_target_a_script_is_for_all_that_has_its_probes() {
         "-c",
         UNTARGETED,
     ]);
+    // Unbuffered, the two programs would print into each other's lines.
+    unshare.env_remove("PYTHONUNBUFFERED");
     unshare.env("FOLDER", door.path()).env("PYTHON", python);
     unshare.env("PTPYTRACE", door.path().join("ptpytrace"));
     let output = unshare.output().expect("unshare (util-linux) runs");
