@@ -457,11 +457,17 @@ fn stacks_are_strings_that_need_capturing() {
         compiled("python*:::line { @[jstack()] = count(); jstack(5); ustack(3, 100); }").program;
     assert!(program.options.python_stack);
     let text = shown(&program.handlers[0].body);
-    for expected in ["PythonStack(50)", "PythonStack(5)", "NativeStack(3)"] {
+    for expected in ["PythonStack(50)", "PythonStack(5)", "PythonStack(3)"] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     assert!(
-        !compiled("python*:::line { ustack(); }")
+        compiled("python*:::line { ustack(); }")
+            .program
+            .options
+            .python_stack
+    );
+    assert!(
+        !compiled("python*:::line { trace(1); }")
             .program
             .options
             .python_stack

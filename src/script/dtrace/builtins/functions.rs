@@ -239,8 +239,8 @@ pub(super) static ROWS: &[Row] = &[
         "the Python call stack, from the function markers seen since tracing began",
     ),
     emulated(
-        function("ustack", Special::UStack, "the native call stack"),
-        "by frame pointers, addresses without symbols: callers of code compiled without frame pointers are missing",
+        function("ustack", Special::UStack, "the call stack"),
+        "the Python call stack, as jstack() shows it: native frames are not unwound",
     ),
     number(
         "htonl",

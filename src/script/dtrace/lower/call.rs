@@ -171,14 +171,9 @@ impl Lower<'_> {
                 frames = value;
             }
         }
-        let what = match special {
-            Special::JStack => {
-                self.python_stack = true;
-                StrContext::PythonStack(frames)
-            }
-            _ => StrContext::NativeStack(frames),
-        };
-        let value = ir::Expr::Str(StrExpr::Context(what));
+        // Native frames of an interpreter say nothing of the program: both show the Python stack.
+        self.python_stack = true;
+        let value = ir::Expr::Str(StrExpr::Context(StrContext::PythonStack(frames)));
         Some(Typed::new(value, Type::Stack, span))
     }
 
