@@ -9,7 +9,7 @@ use crate::harness::guard;
 use crate::harness::interpreters::{Interpreter, WITH_FUNCTIONS, interpreter, program_file};
 use crate::harness::memory::{Code, Semaphores};
 use crate::harness::program::{Program, command};
-use crate::harness::task::{tasks, until};
+use crate::harness::task::{children, tasks, until};
 use crate::harness::tracer::{PTPYTRACE, Scratch, ptpytrace};
 
 /// Nothing traces the process, and its memory is as it was.
@@ -157,6 +157,27 @@ fn a_closed_output_ends_the_tracing_quietly() {
         let output = tracer.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!((&*said, output.status.code()), ("", Some(9)));
+    }
+}
+
+/// Ctrl-C goes to the command as well, which may end before the tracer hears of it: its status counts, and the rest of
+/// the trace is written.
+#[test]
+fn a_signal_after_the_end_of_the_command_loses_nothing() {
+    let code = "def f(): pass\nfor _ in range(5000): f()\nraise SystemExit(9)";
+    for user in [false, true] {
+        let mut tracer = ptpytrace(user);
+        tracer.arg("--").arg(interpreter("python3.9").wrapper);
+        let mut tracer = Program::start(tracer.args(["-c", code]));
+        assert!(tracer.line().contains(" => "));
+        // The trace is more than the pipe holds, and nobody reads it: the tracer outlives the command.
+        until("the command has ended", || {
+            children(tracer.pid()).is_empty()
+        });
+        tracer.signal(libc::SIGINT);
+        let (trace, status) = tracer.end();
+        let calls = trace.lines().filter(|line| line.contains(" => f in "));
+        assert_eq!((calls.count(), status.code()), (5000, Some(9)));
     }
 }
 

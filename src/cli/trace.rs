@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 
 use super::consumer::Pace;
 use super::doors::survey::Survey;
@@ -76,7 +76,7 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender)
         .ok_or_else(|| anyhow!("this CPU is not supported"))?;
     // Before anything is touched: a signal that came in between would leave breakpoints behind.
-    ring_on_signals(&commander, kill)?;
+    let hurry = ring_on_signals(&commander, kill)?;
     if let Some(launch) = &launch {
         tracer.launch(launch)?;
     }
@@ -108,7 +108,7 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
         leave(&commander, kill); // it may be asleep
     });
     let summary = tracer.run();
-    let (written, status, remark) = await_writer(&writer, summary.left);
+    let (written, status, remark) = await_writer(&writer, &hurry, summary.left);
     attached?;
     if let Some(remark) = remark.filter(|_| talk != Talk::Quiet) {
         say_plainly(&remark);
@@ -154,17 +154,26 @@ fn signal_name(number: i32) -> String {
 /// What the consumer came to: whether all was written, the status that it asks for, its last remark.
 type Outcome = (io::Result<()>, Option<i32>, Option<String>);
 
-/// Waits for the rest of the trace to be written. When the tracer was told to leave, a reader that does not read is not
-/// waited for for ever.
-fn await_writer(writer: &Receiver<Outcome>, left: bool) -> Outcome {
-    let (outcome, why) = match left {
-        true => {
-            let late = "the reader did not take the rest of it in time";
-            (writer.recv_timeout(PATIENCE).ok(), late)
+/// Waits for the rest of the trace to be written. When the tracer was told to leave, or the person is in a hurry, a
+/// reader that does not read is not waited for for ever.
+fn await_writer(writer: &Receiver<Outcome>, hurry: &Receiver<()>, left: bool) -> Outcome {
+    let mut outcome = Err(RecvTimeoutError::Timeout);
+    if !left {
+        select! {
+            recv(writer) -> it => outcome = it.map_err(RecvTimeoutError::from),
+            recv(hurry) -> _ => {}
         }
-        false => (writer.recv().ok(), "the consumer has failed"),
-    };
-    outcome.unwrap_or_else(|| (Err(io::Error::other(why)), None, None))
+    }
+    if matches!(outcome, Err(RecvTimeoutError::Timeout)) {
+        outcome = writer.recv_timeout(PATIENCE);
+    }
+    outcome.unwrap_or_else(|error| {
+        let why = match error {
+            RecvTimeoutError::Timeout => "the reader did not take the rest of it in time",
+            RecvTimeoutError::Disconnected => "the consumer has failed",
+        };
+        (Err(io::Error::other(why)), None, None)
+    })
 }
 
 /// What is to be traced, and what becomes of it.
@@ -255,10 +264,12 @@ fn attach(tracer: &mut Tracer, pids: &[i32], traced: bool) -> anyhow::Result<()>
     }
 }
 
-/// SIGINT, SIGTERM, SIGHUP (unless under nohup): leave; again: end the command.
-fn ring_on_signals(commander: &Commander, kill: bool) -> anyhow::Result<()> {
+/// SIGINT, SIGTERM, SIGHUP (unless under nohup): leave; again: end the command. Gives what hears of one that comes when
+/// the tracer has gone already.
+fn ring_on_signals(commander: &Commander, kill: bool) -> anyhow::Result<Receiver<()>> {
     let commander = commander.clone();
     let mut before = false;
+    let (late, hurry) = bounded(1);
     ctrlc::set_handler(move || {
         let again = std::mem::replace(&mut before, true);
         let command = if again {
@@ -267,8 +278,13 @@ fn ring_on_signals(commander: &Commander, kill: bool) -> anyhow::Result<()> {
             Command::Leave
         };
         if !commander.send(command) {
-            // All is detached; only a reader that does not read keeps us here.
-            std::process::exit(128 + libc::SIGINT);
+            // All is detached. Ctrl-C goes to the command too, which may have ended by it before this is known here:
+            // what is left of the trace is being written. Only a reader that does not read keeps us here for long.
+            if again {
+                std::process::exit(128 + libc::SIGINT);
+            }
+            let _ = late.try_send(()); // nobody waits any more
+            return;
         }
         if !again {
             if kill {
@@ -279,7 +295,7 @@ fn ring_on_signals(commander: &Commander, kill: bool) -> anyhow::Result<()> {
     })
     .context("cannot handle signals")?;
     tracer::ignore_what_was_ignored();
-    Ok(())
+    Ok(hurry)
 }
 
 fn keep_nudging(commander: Commander) {

@@ -1,9 +1,10 @@
 //! A safety net against hangs: kills a process and all it has started when a test takes far too long.
 
-use std::fs;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
+
+use super::task::children;
 
 /// Much longer than anything here takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -29,19 +30,7 @@ impl Guard {
 
 /// Kills a process and its descendants.
 pub fn kill_tree(pid: i32) {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let children: Vec<i32> = tasks
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .filter_map(|child| child.parse().ok())
-        .collect();
+    let children = children(pid);
     signal(pid, libc::SIGKILL);
     children.into_iter().for_each(kill_tree);
 }

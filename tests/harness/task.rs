@@ -41,6 +41,18 @@ pub fn tasks(pid: i32) -> Vec<Task> {
         .collect()
 }
 
+/// A process's children; none when it has ended.
+pub fn children(pid: i32) -> Vec<i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let lists = entries.filter_map(|entry| fs::read_to_string(entry.path().join("children")).ok());
+    let lists: Vec<String> = lists.collect();
+    let words = lists.iter().flat_map(|list| list.split_whitespace());
+    words.filter_map(|word| word.parse().ok()).collect()
+}
+
 /// The system call in which a process's first thread waits; `None` while it runs.
 pub fn system_call(pid: i32) -> Option<i64> {
     let text = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
