@@ -126,7 +126,7 @@ fn jobs_of_a_shell_are_traced() {
             assert_eq!(converse(terminal), Some(3), "{name}, traced {traced}");
             if traced {
                 let trace = fs::read_to_string(scratch.file("trace")).unwrap();
-                assert!(trace.contains(" => work in "));
+                assert!(trace.contains(" => work in "), "{name}: {trace}");
             }
         }
     }
@@ -141,7 +141,7 @@ fn a_shell_is_traced_with_its_jobs() {
         assert_eq!(converse(terminal), Some(3), "traced {traced}");
         if traced {
             let trace = fs::read_to_string(scratch.file("trace")).unwrap();
-            assert!(trace.contains(" => work in "));
+            assert!(trace.contains(" => work in "), "{trace}");
         }
     }
 }

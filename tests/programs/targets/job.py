@@ -1,14 +1,20 @@
 """A job of a shell: calls functions all the time, says when it is continued, and ends at Ctrl-C."""
 
+import os
 import signal
 import sys
 
 continued = []
 
 
+def say(*words):
+    # Past sys.stdout: a handler that prints while the program is printing raises RuntimeError (reentrant call).
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
 def on_continue(number, frame):
     continued.append(number)
-    print("continued", len(continued), flush=True)
+    say("continued", len(continued))
 
 
 def work(n):
@@ -17,11 +23,12 @@ def work(n):
 
 signal.signal(signal.SIGCONT, on_continue)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-print("ready", sys.argv[1:], flush=True)
-value = 0
 try:
+    # A handler may run within this call already, and Ctrl-C come while it does.
+    value = work(0)
+    say("ready", sys.argv[1:])
     while True:
         value = work(value)
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    say("interrupted")
 sys.exit(5)
