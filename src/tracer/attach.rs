@@ -38,6 +38,17 @@ pub enum AttachError {
     /// Nothing of what is wanted is in the process.
     #[error("{0}")]
     NoMarkers(String),
+    /// What would be changed in its memory would be changed in that of another process, which is not traced.
+    #[error(
+        "process {pid} was made by process {parent} just now and still lives in its memory (vfork): attach to {parent}, \
+         or again when {pid} runs a program of its own"
+    )]
+    Borrowed {
+        /// The process.
+        pid: i32,
+        /// Whose memory it is.
+        parent: i32,
+    },
 }
 
 impl Tracer {
@@ -77,26 +88,36 @@ impl Tracer {
         if self.table.processes.contains_key(&pid) {
             return Ok(());
         }
+        if self.is_ours(pid) {
+            return Ok(()); // a new child of a traced process: its parent's event is still to come
+        }
         if let Some(obstacle) = self.unfit(pid) {
             return Err(obstacle);
         }
-        let memory = ProcessMemory::open(pid).map_err(|error| {
-            let errno = error.raw_os_error().unwrap_or(0);
-            self.obstacle(pid, Attempt::OpenMemory, errno)
-        })?;
-        // Looked at before it is touched: most processes of a machine are not for us.
-        self.require_wanted(pid)?;
-        let space = AddressSpace {
-            memory: Some(memory.into()),
-            ..AddressSpace::default()
-        };
-        let space = self.table.add_space(space);
-        self.table.add_process(pid, space, true);
-        if let Err(errno) = self.seize_threads(pid) {
-            let error = self.obstacle(pid, Attempt::Seize, errno as i32);
-            self.let_go(pid);
-            return Err(error);
+        if let Some(parent) = self.lender_to(pid) {
+            return Err(AttachError::Borrowed { pid, parent });
         }
+        // Looked at before it is touched: most processes of a machine are not for us.
+        self.memory_to_attach(pid)?;
+        self.require_wanted(pid)?;
+        let space = self.table.add_space(AddressSpace::default());
+        self.table.add_process(pid, space, true);
+        let seized = self.seize_threads(pid);
+        let seized = seized.map_err(|errno| self.obstacle(pid, Attempt::Seize, errno as i32));
+        // Opened only now: it may have called exec since it was looked at. From here on that is reported.
+        let memory = seized.and_then(|()| self.memory_to_attach(pid));
+        match memory {
+            Ok(memory) => {
+                if let Some(space) = self.table.spaces.get_mut(&space) {
+                    space.memory = Some(memory.into());
+                }
+            }
+            Err(error) => {
+                self.let_go(pid);
+                return Err(error);
+            }
+        }
+        self.hold_borrowers(pid, space);
         for tid in self.table.threads_of(pid) {
             self.learn_sigtrap(pid, tid);
         }
@@ -110,6 +131,13 @@ impl Tracer {
             }
         }
         Ok(())
+    }
+
+    fn memory_to_attach(&self, pid: i32) -> Result<ProcessMemory, AttachError> {
+        ProcessMemory::open(pid).map_err(|error| {
+            let errno = error.raw_os_error().unwrap_or(0);
+            self.obstacle(pid, Attempt::OpenMemory, errno)
+        })
     }
 
     /// What the kernel is to report of a tracee.
@@ -129,7 +157,7 @@ impl Tracer {
 
     /// Seizes every thread. New threads of seized ones are attached by the kernel; those of threads not yet seized
     /// show up in the next round.
-    fn seize_threads(&mut self, pid: i32) -> Result<(), Errno> {
+    pub(super) fn seize_threads(&mut self, pid: i32) -> Result<(), Errno> {
         let reports = self.reports();
         for _ in 0..ROUNDS {
             let listed = self.proc.threads(pid).if_found();
@@ -139,9 +167,16 @@ impl Tracer {
                 .filter(|tid| !self.table.threads.contains_key(tid))
                 .collect();
             if new.is_empty() {
-                break;
+                // A thread that was not held yet may have called exec: it has the leader's id now, and the kernel has
+                // let go of the leader without a word.
+                match sys::seize(pid, reports) {
+                    Ok(()) => self.table.add_thread(pid, pid, Phase::Running),
+                    Err(_) => break, // as it should be: it is traced already
+                }
             }
             for tid in new {
+                #[cfg(test)]
+                super::tests::meanwhile(tid);
                 match sys::seize(tid, reports) {
                     Ok(()) => self.table.add_thread(tid, pid, Phase::Running),
                     Err(Errno::ESRCH) if tid != pid => {} // it has just ended
@@ -149,12 +184,18 @@ impl Tracer {
                     Err(Errno::EPERM) if self.is_ours(tid) => {
                         self.table.add_thread(tid, pid, Phase::Newborn);
                     }
+                    Err(Errno::EPERM) if tid != pid && self.has_ended(tid) => {}
                     Err(errno) => return Err(errno),
                 }
             }
         }
         let held = self.table.processes.get(&pid).map_or(0, |it| it.threads);
         if held == 0 { Err(Errno::ESRCH) } else { Ok(()) }
+    }
+
+    fn has_ended(&self, tid: i32) -> bool {
+        let status = self.proc.status(tid).if_found();
+        status.is_none_or(|status| status.state.has_ended())
     }
 
     fn is_ours(&self, tid: i32) -> bool {

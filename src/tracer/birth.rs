@@ -4,6 +4,7 @@
 //! child has a copy of the parent's memory, breakpoints included, so it must be followed or scrubbed before it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ptpytrace_arch::ArgValue;
 
@@ -12,8 +13,8 @@ use super::space::AddressSpace;
 use super::state::Phase;
 use super::stopped::StoppedThread;
 use super::table::{SpaceId, Table};
-use super::wait::ChildKind;
-use super::{Tracer, sys};
+use super::wait::{ChildKind, Waited, wait};
+use super::{Tracer, monotonic, sys};
 use crate::plan::ProcessPoint;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
@@ -199,15 +200,40 @@ impl Tracer {
         }
     }
 
+    /// What is seen of a child of which nothing is known, as its parent was killed: it may still come when nothing is
+    /// traced any more.
+    pub(super) fn late_child(&self) -> Option<Waited> {
+        loop {
+            match wait(false) {
+                Waited::Interrupted if monotonic() < self.children_until => {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                Waited::Interrupted | Waited::NoChildren => return None,
+                news => return Some(news),
+            }
+        }
+    }
+
+    /// A new process that stops only when its parent has been killed already, before its event: it waits for nobody.
+    pub(super) fn adopt_if_orphan(&mut self, child: i32) {
+        let Some(status) = self.proc.status(child).if_found() else {
+            return;
+        };
+        if status.tgid == child && !self.table.processes.contains_key(&status.ppid) {
+            self.adopt(child);
+            if let Some((thread, stop)) = self.early.remove(&child) {
+                self.stopped(thread, stop);
+            }
+        }
+    }
+
     /// Takes in a process whose parent is not known any more: by what is planted in its memory.
     fn adopt(&mut self, orphan: i32) {
         let memory = ProcessMemory::open(orphan).ok().map(Arc::new);
         let breakpoint = self.arch.breakpoint();
         let twin = memory.as_ref().and_then(|memory| {
-            self.table
-                .spaces
-                .values()
-                .find(|space| space.is_planted_in(memory, breakpoint))
+            let mut spaces = self.table.spaces.values().chain(&self.table.left_behind);
+            spaces.find(|space| space.is_planted_in(memory, breakpoint))
         });
         let mut space = twin.map(AddressSpace::copy).unwrap_or_default();
         space.memory = memory;

@@ -6,6 +6,7 @@
 mod arm;
 mod attach;
 mod birth;
+mod borrowed;
 mod call;
 mod capture;
 pub mod command;
@@ -76,6 +77,9 @@ pub const HOST_MACHINE: u16 = 183;
 /// After so many internal errors the tracer ends at once; the kernel detaches what is left.
 const MOST_FAILURES: u32 = 8;
 
+/// How long (ns) the child of a killed process may take to its first stop.
+const LATE: u64 = 100_000_000;
+
 /// How to trace.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -135,6 +139,8 @@ pub struct Tracer {
     command: Option<Stop>,
     exec_error: Option<std::io::Error>,
     leaving: bool,
+    /// Until when (CLOCK_MONOTONIC, ns) a child may turn up whose parent was killed before its event.
+    children_until: u64,
     /// Function calls under way, by the thread that makes them.
     calls: FxHashMap<i32, call::Call>,
     /// Processes in which the agent is to be installed or removed.
@@ -177,6 +183,7 @@ impl Tracer {
             command: None,
             exec_error: None,
             leaving: false,
+            children_until: 0,
             calls: FxHashMap::default(),
             missions: Vec::new(),
             ticker: None,
@@ -226,10 +233,14 @@ impl Tracer {
         if self.outbox.closed() && !self.leaving {
             self.leave();
         }
-        if self.finished() {
-            return false;
-        }
-        match self.placement.wait() {
+        let waited = match self.finished() {
+            true => match self.late_child() {
+                Some(waited) => waited,
+                None => return false,
+            },
+            false => self.placement.wait(),
+        };
+        match waited {
             Waited::Stopped(thread, stop) => self.stopped(thread, stop),
             Waited::Ended(tid, stop) => self.ended(tid, stop),
             Waited::Interrupted => {}
@@ -280,6 +291,7 @@ impl Tracer {
         };
         let Some(record) = self.table.threads.get_mut(&tid) else {
             self.early.insert(tid, (thread, stop));
+            self.adopt_if_orphan(tid);
             return;
         };
         let (phase, action) = step(record.phase, stop);
@@ -322,6 +334,9 @@ impl Tracer {
     /// A tracee or the launched command has ended.
     fn ended(&mut self, tid: i32, stop: Stop) {
         self.early.remove(&tid);
+        if stop == Stop::Killed(libc::SIGKILL) {
+            self.children_until = monotonic().saturating_add(LATE);
+        }
         self.tell_end(tid, stop.status());
         self.forget(tid);
         if self.launched.as_ref().is_some_and(|it| it.pid == tid)

@@ -1,5 +1,6 @@
 //! Who is traced: threads, the processes that they make up, the address spaces that those live in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ptpytrace_arch::Registers;
@@ -13,6 +14,9 @@ use super::site::Site;
 use super::space::AddressSpace;
 use super::state::Phase;
 use crate::event::Ids;
+
+/// So many address spaces that nobody lives in any more are remembered.
+const MOST_LEFT_BEHIND: usize = 16;
 
 /// A traced thread.
 #[derive(Debug)]
@@ -91,6 +95,8 @@ pub struct Table {
     pub processes: FxHashMap<i32, Process>,
     /// By number.
     pub spaces: FxHashMap<SpaceId, AddressSpace>,
+    /// Those that nobody lives in any more, the last few: a child of a killed process may turn up with a copy.
+    pub left_behind: VecDeque<AddressSpace>,
     next_space: u64,
 }
 
@@ -183,9 +189,19 @@ impl Table {
     fn release_space(&mut self, id: SpaceId) {
         if let Some(space) = self.spaces.get_mut(&id) {
             space.users = space.users.saturating_sub(1);
-            if space.users == 0 {
-                self.spaces.remove(&id);
+            if space.users == 0
+                && let Some(space) = self.spaces.remove(&id)
+            {
+                self.leave_behind(space);
             }
+        }
+    }
+
+    fn leave_behind(&mut self, mut space: AddressSpace) {
+        if !space.planted.is_empty() {
+            space.memory = None; // it is gone
+            self.left_behind.truncate(MOST_LEFT_BEHIND - 1);
+            self.left_behind.push_front(space);
         }
     }
 }

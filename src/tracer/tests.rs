@@ -4,11 +4,15 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Receiver, unbounded};
 
 use super::*;
 use crate::cpython::Limits;
 use crate::probe::MarkerPattern;
+
+mod races;
+
+pub(super) use races::meanwhile;
 
 impl Tracer {
     /// Panics at the trap that a test asked for.
@@ -38,6 +42,20 @@ fn interpreter() -> PathBuf {
     path
 }
 
+/// A tracer of calls and returns, and what it tells.
+fn tracer() -> (Tracer, Receiver<Delivery>) {
+    let (_, orders) = command::channel().expect("a channel");
+    let (sender, deliveries) = unbounded();
+    let functions = MarkerPattern::parse("python:function__*").expect("a pattern");
+    let plan = Plan::of_markers(&[functions], 4096, Limits::default());
+    let options = Options {
+        follow: true,
+        stay: false,
+    };
+    let tracer = Tracer::new(Arc::new(plan), options, orders, sender).expect("a known CPU");
+    (tracer, deliveries)
+}
+
 /// After an internal error the program goes on untraced and computes what it would have computed.
 #[test]
 fn an_internal_error_leaves_the_program_unharmed() {
@@ -54,15 +72,7 @@ fn an_internal_error_leaves_the_program_unharmed() {
          open({:?}, 'w').write(f'{{r}} {{tracer}}')",
         result.display().to_string()
     );
-    let (_commander, orders) = command::channel().expect("a channel");
-    let (sender, deliveries) = unbounded();
-    let functions = MarkerPattern::parse("python:function__*").expect("a pattern");
-    let plan = Plan::of_markers(&[functions], 4096, Limits::default());
-    let options = Options {
-        follow: true,
-        stay: false,
-    };
-    let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender).expect("a known CPU");
+    let (mut tracer, deliveries) = tracer();
     // Some way into the program: start-up takes about 4,400 traps.
     tracer.fail_at = 5000;
     let arguments = vec![program.clone().into(), "-c".into(), code.into()];

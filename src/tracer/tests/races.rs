@@ -1,0 +1,224 @@
+//! What a process does while it is being attached: each race is made to go wrong, once.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command as Program, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::event::Seen;
+
+/// How long a test may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+type Meanwhile = Box<dyn FnMut(i32)>;
+
+thread_local! {
+    /// What happens before each thread is seized.
+    static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
+}
+
+/// Called before a thread is seized.
+pub fn meanwhile(tid: i32) {
+    let act = MEANWHILE.with_borrow_mut(Option::take);
+    if let Some(mut act) = act {
+        act(tid);
+        MEANWHILE.set(Some(act));
+    }
+}
+
+/// A program in Python that is told to go on by bytes.
+struct Target {
+    pid: i32,
+    /// Its end is seen by the tracer, which is of the same process.
+    _child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// Ends the watch over it.
+    _done: mpsc::Sender<()>,
+}
+
+impl Target {
+    /// Starts it, and waits for its line "ready".
+    fn start(code: &str) -> Target {
+        let mut program = Program::new(interpreter());
+        program.args(["-c", code]).process_group(0);
+        program.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let spawn = move || program.spawn().expect("it starts");
+        let mut child = thread::spawn(spawn).join().expect("it starts");
+        let pid = child.id() as i32;
+        let (done, wait) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            if wait.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = sys::signal_process(-pid, libc::SIGKILL); // with its children: the test hangs
+            }
+        });
+        let mut target = Target {
+            pid,
+            input: child.stdin.take().expect("piped"),
+            output: BufReader::new(child.stdout.take().expect("piped")),
+            _child: child,
+            _done: done,
+        };
+        assert_eq!(target.line(), "ready");
+        target
+    }
+
+    fn go_on(&mut self) {
+        self.input.write_all(b"x").expect("it runs");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("its output");
+        line.trim_end().to_owned()
+    }
+
+    /// Waits for its first child.
+    fn offspring(&self) -> i32 {
+        let list = format!("/proc/{0}/task/{0}/children", self.pid);
+        let begin = Instant::now();
+        loop {
+            let text = fs::read_to_string(&list).expect("it runs");
+            if let Some(child) = text.split_whitespace().next() {
+                return child.parse().expect("a number");
+            }
+            assert!(begin.elapsed() < LIMIT, "no child");
+            thread::yield_now();
+        }
+    }
+}
+
+/// How many calls of `f` a process was seen to make.
+fn calls(deliveries: &Receiver<Delivery>, pid: i32) -> usize {
+    let is_call = |delivery: &Delivery| match delivery {
+        Delivery::Event(event) if event.pid == pid => match &event.kind {
+            EventKind::Fired { probe, args } if probe.name == "function__entry" => {
+                matches!(args.get(1).map(|arg| &arg.seen), Some(Seen::Text(text)) if text.bytes == b"f")
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    deliveries.try_iter().filter(is_call).count()
+}
+
+/// Makes a hundred calls when it is told to.
+const CALLS: &str = "import os\ndef f(): return 3\nprint(\"up\", flush=True)\nos.read(0, 1)\nfor _ in range(100): f()\nprint(\"done\")";
+
+/// Attaches while the process runs [`CALLS`] instead of what it was, and gives how many calls are seen then.
+fn calls_after_exec(code: &str, by_leader: bool) -> usize {
+    let target = Target::start(&code.replace("CALLS", &format!("{CALLS:?}")));
+    let (mut tracer, deliveries) = tracer();
+    let pid = target.pid;
+    let (tell, told) = mpsc::channel();
+    let mut target = Some(target);
+    MEANWHILE.set(Some(Box::new(move |tid| {
+        if (tid == pid) == by_leader
+            && let Some(mut target) = target.take()
+        {
+            target.go_on();
+            assert_eq!(target.line(), "up");
+            tell.send(target).expect("awaited");
+        }
+    })));
+    tracer.attach(pid).expect("attached");
+    let mut target = told.try_recv().expect("it has called exec");
+    MEANWHILE.set(None);
+    target.go_on();
+    tracer.run();
+    assert_eq!(target.line(), "done");
+    calls(&deliveries, pid)
+}
+
+#[test]
+fn an_exec_before_it_is_held() {
+    let code = "import os, sys\nprint('ready', flush=True)\nos.read(0, 1)\n\
+                os.execv(sys.executable, [sys.executable, '-c', CALLS])";
+    assert_eq!(calls_after_exec(code, true), 100);
+}
+
+#[test]
+fn an_exec_by_a_thread_that_is_not_held_yet() {
+    let code = "import os, sys, threading\n\
+                def run():\n  os.read(0, 1)\n  os.execv(sys.executable, [sys.executable, '-c', CALLS])\n\
+                thread = threading.Thread(target=run)\nthread.start()\nprint('ready', flush=True)\nthread.join()";
+    assert_eq!(calls_after_exec(code, false), 100);
+}
+
+/// Forks when it is told to; the child makes a hundred calls.
+const FORKS: &str = "import os, sys\ndef f(): return 3\nprint('ready', flush=True)\nos.read(0, 1)\n\
+                     pid = os.fork()\n\
+                     if pid == 0:\n  for _ in range(100): f()\n  os.write(1, b'right\\n')\n  os._exit(7)\n\
+                     print(os.waitpid(pid, 0)[1] >> 8)";
+
+#[test]
+fn a_child_that_is_found_before_its_parent_tells_of_it() {
+    let mut target = Target::start(FORKS);
+    let (mut tracer, deliveries) = tracer();
+    tracer.attach(target.pid).expect("attached");
+    target.go_on();
+    let child = target.offspring();
+    tracer.attach_quietly(child);
+    tracer.run();
+    assert_eq!(target.line(), "right");
+    assert_eq!(target.line(), "7");
+    assert_eq!(calls(&deliveries, child), 100);
+}
+
+#[test]
+fn a_child_whose_parent_is_killed_before_it_tells_of_it() {
+    let mut target = Target::start(FORKS);
+    let (mut tracer, deliveries) = tracer();
+    let pid = target.pid;
+    tracer.attach(pid).expect("attached");
+    target.go_on();
+    let child = target.offspring();
+    sys::signal_process(pid, libc::SIGKILL).expect("killed");
+    // Whether its end or the child's stop is seen first, is the kernel's choice: here its end.
+    while let Ok(status) = sys::wait_one(pid) {
+        let stop = Stop::from_status(status);
+        if matches!(stop, Stop::Killed(libc::SIGKILL)) {
+            tracer.ended(pid, stop);
+            break;
+        }
+    }
+    tracer.run();
+    assert_eq!(target.line(), "right");
+    assert_eq!(calls(&deliveries, child), 100);
+}
+
+#[test]
+fn a_child_that_lives_in_its_parents_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    // In the child, before its exec, the gate is opened: it waits there, and its parent for it.
+    let code = format!(
+        "import os, sys\ndef f(): return 3\nprint('ready', flush=True)\n\
+         open_gate = [(os.POSIX_SPAWN_OPEN, 9, {:?}, os.O_RDONLY, 0)]\n\
+         pid = os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=open_gate)\n\
+         for _ in range(100): f()\n\
+         print(os.waitpid(pid, 0)[1])",
+        gate.display().to_string()
+    );
+    let mut target = Target::start(&code);
+    let (mut tracer, deliveries) = tracer();
+    let (pid, child) = (target.pid, target.offspring());
+    let refused = tracer.attach(child).expect_err("it lives elsewhere");
+    assert!(matches!(refused, AttachError::Borrowed { parent, .. } if parent == pid));
+    tracer.attach(pid).expect("attached");
+    let held = tracer.table.processes.get(&child).map(|it| it.space);
+    let space = tracer.table.processes.get(&pid).map(|it| it.space);
+    assert!(held.is_some() && held == space, "{held:?} {space:?}");
+    let open = move || fs::OpenOptions::new().write(true).open(gate);
+    let opened = thread::spawn(open);
+    tracer.run();
+    assert!(opened.join().expect("no panic").is_ok());
+    assert_eq!(target.line(), "0");
+    assert_eq!(calls(&deliveries, pid), 100);
+}
