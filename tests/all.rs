@@ -12,7 +12,7 @@ set -eu
 cd "$FOLDER"
 mkfifo trace
 program() { # NAME: calls a function of that name until there is a file of that name
-    printf 'import os\ndef %s(): return os.path.exists("%s")\nwhile not %s(): pass\nprint("%s done")\n' "$1" "$1" "$1" "$1" >"$1.py"
+    printf 'import os\ndef %s(): return os.path.exists("%s")\nwhile not %s(): pass\nos.write(1, b"%s done\\n")\n' "$1" "$1" "$1" "$1" >"$1.py"
     "$PYTHON" "$1.py" &
 }
 program before
@@ -21,10 +21,8 @@ first=$!
 tracer=$!
 exec 3<trace
 read_until() { # NAME: reads the trace until that function is called in it
-    while read -r line <&3; do
-        case $line in *"=> $1 in "*) return 0 ;; esac
-    done
-    return 1
+    # In blocks: a shell reads byte by byte, much more slowly than two programs write.
+    grep -q "=> $1 in " <&3
 }
 read_until before
 program later
@@ -59,8 +57,6 @@ fn running_and_later_processes_are_traced() {
             "-c",
             SCRIPT,
         ])
-        // Unbuffered, the two programs would print into each other's lines.
-        .env_remove("PYTHONUNBUFFERED")
         .env("FOLDER", folder.path())
         .env("PYTHON", &python)
         .env("PTPYTRACE", env!("CARGO_BIN_EXE_ptpytrace"))
