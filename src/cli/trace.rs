@@ -80,10 +80,9 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     if let Some(launch) = &launch {
         tracer.launch(launch)?;
     }
-    let attached = match idle {
-        true => Ok(()),
-        false => attach(&mut tracer, &job.pids, launch.is_some() || job.all),
-    };
+    if !idle {
+        attach(&mut tracer, &job.pids, launch.is_some() || job.all)?;
+    }
     if let Some(timeout) = job.timeout {
         ring_after(&commander, timeout, kill);
     }
@@ -109,7 +108,6 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     });
     let summary = tracer.run();
     let (written, status, remark) = await_writer(&writer, &hurry, summary.left);
-    attached?;
     if let Some(remark) = remark.filter(|_| talk != Talk::Quiet) {
         say_plainly(&remark);
     }
