@@ -201,3 +201,41 @@ fn what_is_wrong_is_one_line_and_the_status_1() {
     );
     assert!(door.run("dtrace", &["-V"]).out.starts_with("dtrace: "));
 }
+
+#[test]
+fn what_is_wrong_is_said_before_anything_runs() {
+    let door = Door::new(true);
+    door.write("empty.d", "/* nothing */\n");
+    let table: [(&[&str], &str, i32); 4] = [
+        (&["-s", "empty.d"], "there is no probe in it", 1),
+        (&["empty.d"], "write -s empty.d", 2),
+        (
+            &["-n", "BEGIN", "-p", "4999999"],
+            "there is no such process",
+            1,
+        ),
+        (&["--no-such-flag"], "--no-such-flag", 2),
+    ];
+    for (words, expected, status) in table {
+        let ran = door.run("dtrace", words);
+        assert!(ran.errors.contains(expected), "{words:?}: {ran:?}");
+        assert_eq!(
+            (ran.out.as_str(), ran.status),
+            ("", Some(status)),
+            "{words:?}"
+        );
+    }
+}
+
+#[test]
+fn help_shows_how_it_is_used() {
+    let door = Door::new(true);
+    for tool in ["dtrace", "stap"] {
+        let ran = door.run(tool, &["--help"]);
+        assert!(
+            ran.out.contains(&format!("Usage: {tool} [FLAGS] ")),
+            "{ran:?}"
+        );
+        assert_eq!((ran.errors.as_str(), ran.status), ("", Some(0)));
+    }
+}

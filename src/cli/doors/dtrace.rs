@@ -1,6 +1,6 @@
 //! Called `dtrace`: the flags of dtrace(8).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser};
 
@@ -14,6 +14,10 @@ use crate::script::dtrace::Spec;
 #[derive(Clone, Debug, Default, Parser)]
 #[command(
     name = "dtrace",
+    about = "Trace Python, and other programs that have markers, with scripts in D: the flags of dtrace(1)",
+    override_usage = "dtrace [FLAGS] [-c COMMAND | -p PID] -s FILE [ARGS]...\n       \
+                      dtrace [FLAGS] [-c COMMAND | -p PID] -n 'PROBE /PREDICATE/ { ACTIONS }' [ARGS]...\n       \
+                      dtrace -l [-c COMMAND | -p PID] [-n PROBE]",
     disable_help_flag = true,
     disable_version_flag = true,
     max_term_width = 100
@@ -143,6 +147,10 @@ pub struct DtraceArgs {
     #[arg(short = 'a')]
     claim: bool,
 
+    /// Print this help
+    #[arg(long = "help", action = ArgAction::Help)]
+    help: Option<bool>,
+
     /// The script's arguments: $1, $2, …
     #[arg(value_name = "ARGS")]
     arguments: Vec<String>,
@@ -203,9 +211,7 @@ impl DtraceArgs {
             })));
         }
         if texts.is_empty() {
-            return Err(UsageError(
-                "no probes specified: give -n PROBE, -P PROVIDER or -s SCRIPT".to_owned(),
-            ));
+            return Err(nothing_to_enable(self.arguments.first()));
         }
         let script = ScriptJob {
             texts,
@@ -270,6 +276,17 @@ impl DtraceArgs {
         }
         texts
     }
+}
+
+/// No probe is named; a script's name may have been given without its flag.
+fn nothing_to_enable(argument: Option<&String>) -> UsageError {
+    let script = argument.filter(|it| Path::new(it).extension().is_some_and(|it| it == "d"));
+    UsageError(match script {
+        Some(script) => {
+            format!("no probes specified: to run the script {script} write -s {script}")
+        }
+        None => "no probes specified: give -n PROBE, -P PROVIDER or -s SCRIPT".to_owned(),
+    })
 }
 
 #[cfg(test)]

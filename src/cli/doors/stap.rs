@@ -12,7 +12,15 @@ use crate::plan::MarkerSource;
 
 /// The flags.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "stap", disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "stap",
+    about = "Trace Python, and other programs that have markers, with SystemTap's scripts: the flags of stap(1)",
+    override_usage = "stap [FLAGS] [-c COMMAND | -x PID] SCRIPT [ARGS]...\n       \
+                      stap [FLAGS] [-c COMMAND | -x PID] -e TEXT [ARGS]...\n       \
+                      stap [FLAGS] -l PROBE | -L PROBE",
+    disable_version_flag = true,
+    max_term_width = 100
+)]
 pub struct StapArgs {
     /// Run COMMAND and trace it; target() is its process
     #[arg(short = 'c', value_name = "COMMAND")]

@@ -151,6 +151,13 @@ fn of_dtrace(
     };
     let (compiled, diagnostics) = dtrace::compile_all(&sources, &units, &settings);
     let dtrace::Compiled { program, options } = checked(compiled, &diagnostics, &sources, setting)?;
+    // The end that prints what is left is in every program.
+    let own = |it: &Trigger| *it != Trigger::End(i64::MAX);
+    let mut triggers = program.handlers.iter().flat_map(|it| &it.triggers);
+    if !triggers.any(own) {
+        let name = &settings.script_name;
+        bail!("failed to compile script {name}: it is empty: there is no probe in it");
+    }
     if setting.manner == Manner::Dtrace {
         let talk = if options.quiet {
             Talk::Quiet
