@@ -59,6 +59,14 @@ pub struct Args {
     #[arg(short = 'm', long = "marker", value_name = "GLOB")]
     pub markers: Vec<String>,
 
+    /// Trace only functions that match: the name of a function, or of a file with or without its folders (repeatable)
+    #[arg(long, value_name = "GLOB", conflicts_with = "list")]
+    pub only: Vec<String>,
+
+    /// Do not trace functions that match (repeatable)
+    #[arg(long, value_name = "GLOB", conflicts_with = "list")]
+    pub skip: Vec<String>,
+
     /// List the markers of the files given, of -c's program or of -p's process
     #[arg(short = 'l', long)]
     pub list: bool,

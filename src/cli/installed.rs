@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
 
+use super::list::injected::into_image;
 use crate::elf::Image;
+use crate::plan::MarkerSource;
 use crate::process::maps::{ImageCache, mapped_images};
 use crate::process::program;
 use crate::script::systemtap::{Mark, Programs};
@@ -108,7 +110,8 @@ impl Programs for Installed {
     fn marks(&self, path: &Path) -> Result<Vec<Mark>, String> {
         let image = Image::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut marks: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for note in image.notes() {
+        let injected = into_image((&image, path), MarkerSource::Auto, &[]);
+        for note in image.notes().iter().chain(&injected) {
             let arguments = super::list::argument_specs(&note.arguments).len();
             let key = (note.provider.clone(), note.name.clone());
             let most = marks.entry(key).or_default();

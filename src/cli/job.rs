@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::args::{Args, Format};
 use super::script::{DtraceFlags, ScriptJob, StapFlags, Text, interpreter_line};
 use crate::cpython::Limits;
-use crate::plan::{MarkerSource, Plan};
+use crate::plan::{MarkerSource, Names, Plan};
 use crate::probe::MarkerPattern;
+use crate::probe::glob::Glob;
 
 /// What to do.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct ListJob {
     pub command: Option<Vec<OsString>>,
     /// Which markers; all when empty.
     pub patterns: Vec<MarkerPattern>,
+    /// The binary's own, injected ones, or both.
+    pub source: MarkerSource,
     /// Say everything about each site.
     pub verbose: bool,
     /// Text or JSON.
@@ -90,6 +93,8 @@ pub struct TraceJob {
     pub manner: Manner,
     /// Where CPython's markers come from.
     pub markers: MarkerSource,
+    /// Which functions are wanted.
+    pub names: Names,
     /// Where to write.
     pub output: Option<PathBuf>,
     /// What is said besides the trace.
@@ -223,6 +228,7 @@ fn list(
         pids: args.pid,
         command,
         patterns,
+        source: args.source.into(),
         verbose: args.verbose,
         format: args.format,
         output: args.output,
@@ -250,6 +256,10 @@ fn trace(
         subject,
         manner: Manner::Own,
         markers: args.source.into(),
+        names: Names {
+            only: globs(&args.only)?,
+            skip: globs(&args.skip)?,
+        },
         output: args.output,
         talk: match (args.quiet, args.verbose) {
             (true, _) => Talk::Quiet,
@@ -261,6 +271,13 @@ fn trace(
         capacity: (args.buffer / EVENT_SIZE).max(1),
         stats: args.stats,
     })
+}
+
+fn globs(texts: &[String]) -> Result<Vec<Glob>, UsageError> {
+    let parsed = texts.iter().map(|text| {
+        Glob::parse(text).ok_or_else(|| UsageError(format!("{text}: the `[` has no `]`")))
+    });
+    parsed.collect()
 }
 
 fn report(args: &Args, patterns: Vec<MarkerPattern>) -> Subject {

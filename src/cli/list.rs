@@ -1,8 +1,10 @@
-//! `-l`: which markers a file or a process has, as DTrace's table or as JSON.
+//! `-l`: which markers a file or a process has, as DTrace's table or as JSON. An interpreter has those as well that are
+//! injected into it ([`crate::injected`]).
 //!
 //! Listing needs no privilege but reading: nothing is traced. What could not
 //! be listed is reported beside what could.
 
+pub(super) mod injected;
 mod json;
 mod problem;
 mod text;
@@ -13,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use crate::address::{FileAddress, LoadBias, RuntimeAddress};
 use crate::elf::{Image, Note};
+use crate::plan::MarkerSource;
 use crate::probe::MarkerPattern;
-use crate::process::maps::{ImageCache, MappedImages, mapped_images, read};
+use crate::process::maps::{ImageCache, MappedImage, MappedImages, mapped_images, read};
 
 pub(super) use problem::printable;
 pub use problem::{ListError, ListProblem};
@@ -36,6 +39,8 @@ pub struct ListOptions {
     pub json: bool,
     /// Lists what at least one of these matches; everything when there are none.
     pub patterns: Vec<MarkerPattern>,
+    /// Whether an interpreter's own markers are listed, the injected ones, or both.
+    pub source: MarkerSource,
 }
 
 /// What came of it.
@@ -91,6 +96,9 @@ struct Target<'t> {
     image: &'t Image,
     path: &'t Path,
     place: Option<Place>,
+    source: MarkerSource,
+    /// What would be injected, as notes without a place.
+    injected: Vec<Note>,
 }
 
 /// Where an image lies in a process.
@@ -111,9 +119,26 @@ struct Row<'t> {
     target: &'t Target<'t>,
     function: Option<&'t str>,
     sites: Vec<&'t Note>,
+    injected: bool,
 }
 
-impl Target<'_> {
+impl<'t> Target<'t> {
+    /// An image; `others` are those that the process has mapped besides.
+    fn new(
+        (image, path): (&'t Image, &'t Path),
+        place: Option<Place>,
+        source: MarkerSource,
+        others: &[MappedImage],
+    ) -> Target<'t> {
+        Target {
+            image,
+            path,
+            place,
+            source,
+            injected: injected::into_image((image, path), source, others),
+        }
+    }
+
     /// The file's name without its folders.
     fn module(&self) -> String {
         self.path.file_name().map_or_else(
@@ -127,7 +152,7 @@ impl Target<'_> {
         let mut rows: Vec<Row<'_>> = Vec::new();
         let mut places = HashMap::new();
         for note in self.image.notes() {
-            if !self.is_wanted(note, patterns) {
+            if !self.is_wanted(note, patterns) || !self.is_taken(note) {
                 continue;
             }
             let function = self.image.function_at(note.location);
@@ -139,10 +164,29 @@ impl Target<'_> {
                     target: self,
                     function,
                     sites: vec![note],
+                    injected: false,
                 }),
             }
         }
+        let injected = self.injected.iter();
+        let injected = injected.filter(|note| self.is_wanted(note, patterns));
+        rows.extend(injected.map(|note| Row {
+            target: self,
+            function: None,
+            sites: vec![note],
+            injected: true,
+        }));
         rows
+    }
+
+    /// Whether the markers of its kind are those of the binary.
+    fn is_taken(&self, note: &Note) -> bool {
+        note.provider != "python" || self.source != MarkerSource::Injected
+    }
+
+    /// Whether it has markers of whatever kind.
+    fn has_markers(&self) -> bool {
+        !self.image.notes().is_empty() || !self.injected.is_empty()
     }
 
     fn is_wanted(&self, note: &Note, patterns: &[MarkerPattern]) -> bool {
@@ -191,12 +235,8 @@ impl<'l> Listing<'l> {
                 return Ok(());
             }
         };
-        let target = Target {
-            image: &image,
-            path,
-            place: None,
-        };
-        if image.notes().is_empty() {
+        let target = Target::new((&image, path), None, self.options.source, &[]);
+        if !target.has_markers() {
             self.error(
                 path.display().to_string(),
                 ListProblem::without_markers(&image),
@@ -215,19 +255,13 @@ impl<'l> Listing<'l> {
                 pid,
                 bias: mapped.bias,
             };
-            self.target(&Target {
-                image: &mapped.image,
-                path: &mapped.path,
-                place: Some(place),
-            })?;
-        }
-        let silent = found
-            .images
-            .iter()
-            .filter(|mapped| mapped.image.notes().is_empty());
-        for mapped in silent.filter(|mapped| mapped.image.is_cpython()) {
-            let problem = ListProblem::without_markers(&mapped.image);
-            self.error(mapped.path.display().to_string(), problem);
+            let image = (&*mapped.image, mapped.path.as_path());
+            let target = Target::new(image, Some(place), self.options.source, &found.images);
+            self.target(&target)?;
+            if !target.has_markers() && mapped.image.is_cpython() {
+                let problem = ListProblem::without_markers(&mapped.image);
+                self.error(mapped.path.display().to_string(), problem);
+            }
         }
         if found.images.is_empty() && found.warnings.is_empty() {
             let mapped = read(pid).is_ok_and(|mappings| !mappings.is_empty());
@@ -311,6 +345,7 @@ pub fn list(job: ListJob) -> anyhow::Result<i32> {
         verbose: job.verbose,
         json: job.format == Format::Json,
         patterns: job.patterns,
+        source: job.source,
     };
     let mut reports = Vec::new();
     if !job.files.is_empty() {

@@ -72,6 +72,7 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     // As dtrace(8) does: the command was only run to be traced.
     let kill = job.manner == Manner::Dtrace && launch.is_some();
     plan.markers = job.markers;
+    plan.restrict(&job.names);
     let watch = job.all && !plan.requests.is_empty();
     let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender)
         .ok_or_else(|| anyhow!("this CPU is not supported"))?;

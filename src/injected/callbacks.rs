@@ -35,14 +35,44 @@ pub(super) fn write(
             callback(w, *row, fire, unwanted)?;
         }
         w.here(fire)?;
-        shared.code_place(w, sites, marker)?;
-        w.object(rax, Function::None)?;
-        site::end(w)?;
+        self::fire(w, shared, sites, marker)?;
         w.here(unwanted)?;
+        w.asm.mov(w.word(Word::Disabled), 1)?;
         w.asm.mov(rax, w.word(Word::Disable))?;
         site::end(w)?;
     }
     Ok(callbacks)
+}
+
+/// The end of a callback, with the code object in `r12`, the line in `r13d` and the word of [`refusal`] set: this is
+/// where an event becomes known. The result is what stands in `rcx` then: None, unless the tracer puts there what it
+/// finds in `r8`, the answer to an event of a function that nobody wants.
+fn fire(w: &mut Writer, shared: &Shared, sites: &mut Sites, marker: Injected) -> Written {
+    let done = w.label();
+    shared.code_place(w)?;
+    w.asm.mov(r8, qword_ptr(rsp + REFUSAL))?;
+    w.object(rcx, Function::None)?;
+    sites.site(w, marker)?;
+    w.asm.mov(rax, rcx)?;
+    w.asm.cmp(rax, w.word(Word::Disable))?;
+    w.asm.jne(done)?;
+    w.asm.mov(w.word(Word::Disabled), 1)?;
+    w.here(done)?;
+    site::end(w)
+}
+
+/// The word of the stack that holds what [`refusal`] says, in bytes from the stack pointer.
+const REFUSAL: i32 = 8;
+
+/// What a callback returns when it is not to be called there again: `sys.monitoring` takes DISABLE only of events that
+/// belong to a place in the code.
+fn refusal(w: &mut Writer, row: Row) -> Written {
+    if matches!(row, Row::Throw | Row::Unwind) {
+        w.object(rax, Function::None)?;
+    } else {
+        w.asm.mov(rax, w.word(Word::Disable))?;
+    }
+    w.asm.mov(qword_ptr(rsp + REFUSAL), rax)
 }
 
 /// One callback: leaves the code object in `r12` and the line in `r13d`, and goes on at `fire`.
@@ -66,6 +96,7 @@ fn callback(w: &mut Writer, row: Row, fire: CodeLabel, unwanted: CodeLabel) -> W
             line(w)?;
         }
     }
+    refusal(w, row)?;
     w.asm.jmp(fire)
 }
 

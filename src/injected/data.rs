@@ -16,6 +16,8 @@ pub enum Word {
     Wanted,
     /// See [`Status`]. The agent writes it.
     Status,
+    /// The status that is to come when what failed to be installed has been taken out.
+    Failure,
     /// Where `co_filename`, `co_name` and `co_firstlineno` lie in a code object; 0 until calibrated.
     CodeFile,
     /// See above.
@@ -30,6 +32,8 @@ pub enum Word {
     Monitoring,
     /// `sys.monitoring.DISABLE`.
     Disable,
+    /// A callback has asked not to be called somewhere again.
+    Disabled,
     /// The tool id in `sys.monitoring`; -1: none.
     Tool,
     /// The events that are set there.

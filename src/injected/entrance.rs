@@ -9,6 +9,12 @@ use super::function::Function;
 use super::writer::{Writer, Written};
 use super::{audit, calibrate, collector, importer, legacy, monitoring};
 
+/// What [`super::Agent::install_with_gil`] and [`super::Agent::remove_with_gil`] give where nothing was done: the thread
+/// has the GIL.
+pub const HOLDS_GIL: i32 = -3;
+/// What [`super::Agent::queue`] gives when the interpreter is not ready.
+pub const NOT_READY: i32 = -2;
+
 /// What the agent has CPython call.
 pub(super) struct Parts {
     /// The callbacks of `sys.monitoring`.
@@ -38,15 +44,18 @@ pub(super) fn landing(w: &mut Writer) -> Result<(CodeLabel, CodeLabel), IcedErro
 /// yet. What happened is in [`Word::Status`].
 pub(super) fn install(w: &mut Writer, parts: &Parts) -> Result<CodeLabel, IcedError> {
     let (entry, done, failed, unknown) = (w.mark()?, w.label(), w.label(), w.label());
-    let early = w.label();
+    let (early, claim) = (w.label(), w.label());
     w.begin()?;
     w.asm.cmp(w.word(Word::Wanted), 0)?;
     w.asm.je(done)?;
+    w.here(claim)?;
+    w.asm.mov(rax, w.word(Word::Status))?;
     for status in [Status::Installed, Status::Busy] {
-        w.asm.cmp(w.word(Word::Status), i32::from(status as u8))?;
+        w.asm.cmp(rax, i32::from(status as u8))?;
         w.asm.je(done)?;
     }
-    set(w, Status::Busy)?;
+    become_busy(w)?;
+    w.asm.jne(claim)?;
     calibrate::code_object(w, unknown)?;
     monitoring::install(w, &parts.callbacks, failed)?;
     legacy::install(w, &parts.hooks, failed)?;
@@ -62,6 +71,8 @@ pub(super) fn install(w: &mut Writer, parts: &Parts) -> Result<CodeLabel, IcedEr
     w.here(failed)?;
     w.call(Function::ClearError)?;
     remove_all(w, &parts.hooks)?;
+    w.asm.mov(rax, w.word(Word::Failure))?;
+    w.asm.mov(w.word(Word::Status), rax)?;
     w.here(done)?;
     w.end()?;
     Ok(entry)
@@ -72,7 +83,8 @@ pub(super) fn remove(w: &mut Writer, hooks: &[legacy::Hook; 2]) -> Result<CodeLa
     let (entry, done, some) = (w.mark()?, w.label(), w.label());
     w.begin()?;
     for status in [Status::Installed, Status::Early] {
-        w.asm.cmp(w.word(Word::Status), i32::from(status as u8))?;
+        w.asm.mov(eax, i32::from(status as u8))?;
+        become_busy(w)?;
         w.asm.je(some)?;
     }
     w.asm.jmp(done)?;
@@ -82,6 +94,14 @@ pub(super) fn remove(w: &mut Writer, hooks: &[legacy::Hook; 2]) -> Result<CodeLa
     w.here(done)?;
     w.end()?;
     Ok(entry)
+}
+
+/// Where the status is the one in `rax`, it becomes [`Status::Busy`] and "equal" is true: without a GIL, two threads may
+/// come here at a time.
+fn become_busy(w: &mut Writer) -> Written {
+    w.asm.mov(ecx, i32::from(Status::Busy as u8))?;
+    let status = w.word(Word::Status);
+    w.asm.lock().cmpxchg(status, rcx)
 }
 
 fn remove_all(w: &mut Writer, hooks: &[legacy::Hook; 2]) -> Written {
@@ -95,8 +115,34 @@ fn set(w: &mut Writer, status: Status) -> Written {
     w.asm.mov(w.word(Word::Status), i32::from(status as u8))
 }
 
-/// Calls one of those two with the GIL, from a thread that does not have it.
+/// Calls one of those two with the GIL, from a thread that does not have it. [`HOLDS_GIL`]: it has.
+///
+/// A free-threaded build starts a thread for it: one that has let go of the interpreter may wait for a lock of the
+/// interpreter's own, such as that of a pause of all threads, and would wait for itself.
 pub(super) fn with_gil(w: &mut Writer, function: CodeLabel) -> Result<CodeLabel, IcedError> {
+    let body = attached(w, function)?;
+    let (entry, done, own) = (w.mark()?, w.label(), w.label());
+    w.asm.push(rbx)?;
+    w.load_data()?;
+    w.asm
+        .cmp(qword_ptr(rbx + Function::StartThread.offset()), 0)?;
+    w.asm.je(own)?;
+    w.asm.lea(rdi, qword_ptr(body))?;
+    w.asm.xor(esi, esi)?;
+    w.call(Function::StartThread)?;
+    w.asm.xor(eax, eax)?;
+    w.asm.jmp(done)?;
+    w.here(own)?;
+    unless_held(w, done)?;
+    w.asm.call(body)?;
+    w.here(done)?;
+    w.asm.pop(rbx)?;
+    w.asm.ret()?;
+    Ok(entry)
+}
+
+/// Calls a function between PyGILState_Ensure and PyGILState_Release; gives 0.
+fn attached(w: &mut Writer, function: CodeLabel) -> Result<CodeLabel, IcedError> {
     let entry = w.mark()?;
     w.asm.push(rbx)?;
     w.asm.push(r12)?;
@@ -111,12 +157,31 @@ pub(super) fn with_gil(w: &mut Writer, function: CodeLabel) -> Result<CodeLabel,
     w.asm.add(rsp, 8)?;
     w.asm.pop(r12)?;
     w.asm.pop(rbx)?;
+    w.asm.xor(eax, eax)?;
     w.asm.ret()?;
     Ok(entry)
 }
 
+/// Goes on at `held`, with [`HOLDS_GIL`] in `eax`, where this thread sleeps without having let go of the interpreter:
+/// within C code that keeps the GIL.
+fn unless_held(w: &mut Writer, held: CodeLabel) -> Written {
+    let (older, known) = (w.label(), w.label());
+    w.asm
+        .cmp(qword_ptr(rbx + Function::HeldThread.offset()), 0)?;
+    w.asm.je(older)?;
+    w.call(Function::HeldThread)?;
+    w.asm.jmp(known)?;
+    w.here(older)?;
+    w.call(Function::CheckGil)?;
+    w.asm.mov(eax, eax)?;
+    w.here(known)?;
+    w.asm.test(rax, rax)?;
+    w.asm.mov(eax, HOLDS_GIL)?;
+    w.asm.jnz(held)
+}
+
 /// `int queue(int (*function)(void *))`: has the main thread call one of those two as soon as it runs Python code.
-/// -1: there is no room at the moment; -2: the interpreter is not ready.
+/// -1: there is no room at the moment; or [`NOT_READY`].
 pub(super) fn queue(w: &mut Writer) -> Result<CodeLabel, IcedError> {
     let (entry, ready) = (w.mark()?, w.label());
     w.asm.push(rbx)?;
@@ -126,7 +191,7 @@ pub(super) fn queue(w: &mut Writer) -> Result<CodeLabel, IcedError> {
     w.asm.mov(r12, rdi)?;
     w.call(Function::IsInitialized)?;
     w.asm.mov(ecx, eax)?;
-    w.asm.mov(eax, -2)?;
+    w.asm.mov(eax, NOT_READY)?;
     let done = w.label();
     w.asm.test(ecx, ecx)?;
     w.asm.jnz(ready)?;

@@ -39,6 +39,12 @@ pub enum Function {
     EnsureGil,
     /// `void PyGILState_Release(PyGILState_STATE)`.
     ReleaseGil,
+    /// `int PyGILState_Check(void)`: 1 when this thread holds the GIL.
+    CheckGil,
+    /// `PyThreadState *PyThreadState_GetUnchecked(void)`, since 3.13: NULL when this thread holds no GIL.
+    HeldThread,
+    /// `unsigned long PyThread_start_new_thread(void (*)(void *), void *)`; given to free-threaded builds only.
+    StartThread,
     /// The object `None`.
     None,
     /// `PyFrameObject *PyEval_GetFrame(void)`: a borrowed reference.
@@ -104,6 +110,9 @@ const TABLE: &[(Function, &str)] = &[
     (Function::IsInitialized, "Py_IsInitialized"),
     (Function::EnsureGil, "PyGILState_Ensure"),
     (Function::ReleaseGil, "PyGILState_Release"),
+    (Function::CheckGil, "PyGILState_Check"),
+    (Function::HeldThread, "PyThreadState_GetUnchecked"),
+    (Function::StartThread, "PyThread_start_new_thread"),
     (Function::None, "_Py_NoneStruct"),
     (Function::CurrentFrame, "PyEval_GetFrame"),
     (Function::FrameCode, "PyFrame_GetCode"),
@@ -160,6 +169,7 @@ pub(super) const ALWAYS: &[Function] = &[
     Function::IsInitialized,
     Function::EnsureGil,
     Function::ReleaseGil,
+    Function::CheckGil,
     Function::None,
     Function::CurrentFrame,
     Function::FrameLine,

@@ -87,7 +87,8 @@ fn function(
     for ((_, marker), place) in markers.iter().zip(places) {
         w.here(place)?;
         code_and_line(w, done)?;
-        shared.code_place(w, sites, *marker)?;
+        shared.code_place(w)?;
+        sites.site(w, *marker)?;
         w.asm.jmp(done)?;
     }
     Ok(entry)

@@ -32,6 +32,7 @@ use iced_x86::code_asm::CodeAssemblerResult;
 use iced_x86::code_asm::CodeLabel;
 
 pub use data::{DATA_LENGTH, Status, Word};
+pub use entrance::{HOLDS_GIL, NOT_READY};
 pub use function::Function;
 pub use legacy::Displaced;
 pub use marker::{Injected, Markers, Row, Way};
@@ -61,12 +62,13 @@ pub struct Agent {
     pub install: u64,
     /// `int remove(void *)`; the GIL must be held.
     pub remove: u64,
-    /// The former, for a thread that does not hold the GIL.
+    /// The former, for a thread that does not hold the GIL; [`HOLDS_GIL`] where it does. A free-threaded build does it
+    /// soon, in a thread of its own.
     pub install_with_gil: u64,
-    /// The latter, for a thread that does not hold the GIL.
+    /// The latter, for a thread that does not hold the GIL; [`HOLDS_GIL`] where it does.
     pub remove_with_gil: u64,
     /// `int queue(int (*)(void *))`: has the main thread call one of the first two when it runs Python code; no GIL is
-    /// needed. -1: there is no room at the moment; -2: the interpreter is not ready.
+    /// needed. -1: there is no room at the moment; or [`NOT_READY`].
     pub queue: u64,
     /// Where a thread that has come to PyEval_AcquireThread is sent; without a [`Displaced`] instruction nowhere.
     pub adopt: Option<u64>,
@@ -142,10 +144,18 @@ impl Agent {
     }
 
     /// The data page with the addresses of the C API's functions, as far as `lookup` knows them.
-    pub fn data(wanted: Markers, way: Way, lookup: &dyn Fn(&str) -> Option<u64>) -> Vec<u8> {
-        let functions = Function::all().map(|function| lookup(function.name()).unwrap_or(0));
+    pub fn data(
+        wanted: Markers,
+        version: &Version,
+        lookup: &dyn Fn(&str) -> Option<u64>,
+    ) -> Vec<u8> {
+        let given = |function: &Function| {
+            version.free_threaded || !matches!(function, Function::StartThread)
+        };
+        let address = |function: Function| Some(function).filter(given).map(|it| lookup(it.name()));
+        let functions = Function::all().map(|function| address(function).flatten().unwrap_or(0));
         let mut data: Vec<u8> = functions.flat_map(u64::to_le_bytes).collect();
-        data.extend(wanted.wanted(way).to_le_bytes());
+        data.extend(wanted.wanted(way(version)).to_le_bytes());
         data
     }
 }

@@ -52,10 +52,10 @@ pub(super) fn install(w: &mut Writer, callbacks: &Callbacks, failed: CodeLabel) 
     Ok(())
 }
 
-/// A place that notes why it failed.
+/// A place that notes why it failed; the status becomes that when all is taken out again.
 pub(super) fn fail(w: &mut Writer, here: CodeLabel, status: Status, failed: CodeLabel) -> Written {
     w.here(here)?;
-    w.asm.mov(w.word(Word::Status), i32::from(status as u8))?;
+    w.asm.mov(w.word(Word::Failure), i32::from(status as u8))?;
     w.asm.jmp(failed)
 }
 
@@ -192,9 +192,26 @@ pub(super) fn remove(w: &mut Writer) -> Written {
     drop_result(w)?;
     w.asm.mov(w.word(Word::Tool), -1)?;
     w.asm.mov(w.word(Word::Events), 0)?;
+    restart(w)?;
     w.asm.mov(rdi, w.word(Word::Disable))?;
     w.call(Function::Release)?;
     w.here(done)?;
+    Ok(())
+}
+
+/// What was disabled stays so for whoever has the tool's id next: where there is such a thing, all is set anew, for other
+/// tools as well.
+fn restart(w: &mut Writer) -> Written {
+    let none = w.label();
+    w.asm.cmp(w.word(Word::Disabled), 0)?;
+    w.asm.je(none)?;
+    w.asm.mov(w.word(Word::Disabled), 0)?;
+    w.asm.mov(rdi, w.word(Word::Monitoring))?;
+    w.text(rsi, "restart_events")?;
+    w.asm.xor(edx, edx)?;
+    w.call(Function::CallMethod)?;
+    drop_result(w)?;
+    w.here(none)?;
     Ok(())
 }
 

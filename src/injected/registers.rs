@@ -2,10 +2,12 @@
 
 use ptpytrace_arch::Registers;
 
-use super::Agent;
+use super::{Agent, Injected};
 
 /// Words of [`Registers::general`].
+const R8: usize = 9;
 const RAX: usize = 10;
+const RCX: usize = 11;
 const RSI: usize = 13;
 const RDI: usize = 14;
 /// The number of the system call that the kernel takes the thread to be in; -1: none.
@@ -32,6 +34,20 @@ impl Agent {
         general[RSI] = second;
         general[ORIG_RAX] = u64::MAX;
         general[FLAGS] &= !DIRECTION_AND_TRAP;
+    }
+
+    /// Where a thread has just come over the site of a function's marker: has the callback ask not to be called there
+    /// again (see `callbacks::fire`). False anywhere else.
+    pub fn spare(&self, registers: &mut Registers) -> bool {
+        let of_function = [Injected::Entry, Injected::Return, Injected::Line];
+        let behind = registers.general[RIP];
+        let mut sites = self.sites.iter();
+        let found = sites
+            .any(|(marker, site)| of_function.contains(marker) && behind == site.wrapping_add(1));
+        if found {
+            registers.general[RCX] = registers.general[R8];
+        }
+        found
     }
 
     /// The result of a function that gives an `int`.

@@ -26,7 +26,7 @@ impl Sites {
     }
 }
 
-/// Begins a callback: `rbx`, `r12` and `r13` may be used, and one word at the stack pointer.
+/// Begins a callback: `rbx`, `r12` and `r13` may be used, and two words at the stack pointer.
 pub(super) fn begin(w: &mut Writer) -> Written {
     w.asm.push(rbx)?;
     w.asm.push(r12)?;
@@ -60,15 +60,15 @@ impl Shared {
         w.asm.call(self.text)
     }
 
-    /// In a callback: the site of a marker with a code object's file and name (`r12`) and a line (`r13d`).
-    pub fn code_place(&self, w: &mut Writer, sites: &mut Sites, marker: Injected) -> Written {
+    /// In a callback: a code object's file and name (`r12`) and a line (`r13d`) come to where the sites of function
+    /// markers have them.
+    pub fn code_place(&self, w: &mut Writer) -> Written {
         self.field(w, Word::CodeFile)?;
         w.asm.mov(qword_ptr(rsp), rax)?;
         self.field(w, Word::CodeName)?;
         w.asm.mov(rdi, qword_ptr(rsp))?;
         w.asm.mov(rsi, rax)?;
-        w.asm.mov(edx, r13d)?;
-        sites.site(w, marker)
+        w.asm.mov(edx, r13d)
     }
 
     /// The text of a field of the code object in `r12`.

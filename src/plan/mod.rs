@@ -6,10 +6,12 @@
 //! answers ([`crate::event::ProbeInfo::requests`]).
 
 mod capture;
+mod names;
 mod point;
 mod test;
 
 pub use capture::{Capture, Texts};
+pub use names::{Names, OF_FUNCTIONS};
 pub use point::{FunctionPoint, MarkerPoint, Place, Point, ProcessPoint, ProviderGlob, Within};
 pub use test::{Captured, Compare, Operand, Subject, Test};
 

@@ -1,6 +1,8 @@
 //! What can be decided where an event happens, from captured values alone: plain data, so that any engine can carry
 //! it out, in the tracer or in the traced process.
 
+use super::Names;
+
 /// A condition on captured values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test {
@@ -13,6 +15,8 @@ pub enum Test {
     /// A string compares so with a constant, byte by byte as strcmp(3). A string that cannot be read passes: the
     /// consumer then finds the error.
     Text(Subject, Compare, Vec<u8>),
+    /// Where the marker is one of a function: that function is wanted by its names. Else it holds.
+    Names(Names),
 }
 
 /// A value.
@@ -78,6 +82,9 @@ pub trait Captured {
     fn argument(&self, index: u8) -> i64;
     /// The string that an argument points to; `None` when it could not be read.
     fn text(&self, index: u8) -> Option<&[u8]>;
+    /// The names of the file and of the function, when it is a function's marker ([`super::OF_FUNCTIONS`]) and they
+    /// could be read.
+    fn function(&self) -> Option<(&[u8], &[u8])>;
     /// The process id.
     fn pid(&self) -> i32;
     /// The thread id.
@@ -104,6 +111,23 @@ impl Test {
                 };
                 text.is_none_or(|text| compare.holds(text.cmp(constant)))
             }
+            Test::Names(names) => {
+                let function = captured.function();
+                function.is_none_or(|(file, function)| names.want(file, function))
+            }
+        }
+    }
+
+    /// Whether it cannot hold at any marker of the same function, whoever calls it and whichever line it is.
+    pub fn rules_function_out(&self, captured: &dyn Captured) -> bool {
+        let named = captured.function().is_some();
+        match self {
+            Test::All(tests) => tests.iter().any(|test| test.rules_function_out(captured)),
+            Test::Any(tests) => tests.iter().all(|test| test.rules_function_out(captured)),
+            Test::Text(Subject::Argument(0 | 1), ..) | Test::Names(_) => {
+                named && !self.holds(captured)
+            }
+            Test::Text(..) | Test::Numbers(..) => false,
         }
     }
 }
@@ -117,6 +141,65 @@ impl Operand {
             Operand::Pid => i64::from(captured.pid()),
             Operand::Tid => i64::from(captured.tid()),
             Operand::And(operand, mask) => operand.value(captured) & mask,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::glob::Glob;
+
+    struct Function(i64);
+
+    impl Captured for Function {
+        fn argument(&self, _: u8) -> i64 {
+            self.0
+        }
+        fn text(&self, index: u8) -> Option<&[u8]> {
+            [b"a.py".as_slice(), b"f"].get(usize::from(index)).copied()
+        }
+        fn function(&self) -> Option<(&[u8], &[u8])> {
+            self.text(0).zip(self.text(1))
+        }
+        fn pid(&self) -> i32 {
+            1
+        }
+        fn tid(&self) -> i32 {
+            2
+        }
+        fn target(&self) -> i32 {
+            0
+        }
+        fn thread_name(&self) -> &[u8] {
+            b"name"
+        }
+    }
+
+    #[test]
+    fn only_what_is_the_same_for_a_function_rules_it_out() {
+        let text = |subject, constant: &[u8]| Test::Text(subject, Compare::Equal, constant.into());
+        let other = || text(Subject::Argument(1), b"g");
+        let own = || text(Subject::Argument(1), b"f");
+        let line = || Test::Numbers(Operand::Argument(2), Compare::Equal, Operand::Constant(9));
+        let only = vec![Glob::literal("g")];
+        let names = Test::Names(Names {
+            only,
+            ..Names::default()
+        });
+        let table = [
+            (other(), true),
+            (own(), false),
+            (names, true),
+            (line(), false),
+            (text(Subject::ThreadName, b"x"), false),
+            (Test::All(vec![line(), other()]), true),
+            (Test::All(vec![line(), own()]), false),
+            (Test::Any(vec![line(), other()]), false),
+            (Test::Any(vec![other(), other()]), true),
+        ];
+        for (test, expected) in table {
+            assert_eq!(test.rules_function_out(&Function(3)), expected, "{test:?}");
         }
     }
 }

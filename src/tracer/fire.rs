@@ -10,7 +10,7 @@ use super::site::Site;
 use super::stopped::StoppedThread;
 use super::{Tracer, monotonic, sys};
 use crate::event::{Arg, Delivery, Event, EventKind, Hold, ProbeInfo, Seen, Verdict};
-use crate::plan::Captured;
+use crate::plan::{Captured, OF_FUNCTIONS};
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
 use ptpytrace_arch::ArgValue;
@@ -23,6 +23,8 @@ struct Values<'a> {
     event: &'a Event,
     args: &'a [Arg],
     target: Option<i32>,
+    /// The marker is one of a function.
+    of_function: bool,
 }
 
 impl Captured for Values<'_> {
@@ -36,6 +38,11 @@ impl Captured for Values<'_> {
             Seen::Text(text) => Some(&text.bytes),
             _ => None,
         }
+    }
+
+    fn function(&self) -> Option<(&[u8], &[u8])> {
+        let both = || self.text(0).zip(self.text(1));
+        self.of_function.then(both).flatten()
     }
 
     fn pid(&self) -> i32 {
@@ -66,6 +73,17 @@ pub(super) struct Scene<'a> {
     pub now: u64,
     /// Whose event it is, if not that thread's: the process of this id.
     pub actor: Option<i32>,
+}
+
+/// What the requests say to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// One of them wants it.
+    Wanted,
+    /// None does.
+    Not,
+    /// None does, nor will any want one of the same function.
+    Never,
 }
 
 impl Scene<'_> {
@@ -101,12 +119,16 @@ impl Tracer {
         };
         let args = capture(&site.arguments, &self.registers, &memory, limits);
         let mut scene = Scene::of(thread.tid(), now);
-        if site.capture.native_frames == 0 {
-            return self.deliver(scene, site, args, Some(memory));
+        let heard = if site.capture.native_frames == 0 {
+            self.deliver(scene, site, args, Some(memory))
+        } else {
+            let registers = self.registers.clone();
+            scene.registers = Some(&registers);
+            self.deliver(scene, site, args, Some(memory))
+        };
+        if heard == Heard::Never {
+            self.spare(thread);
         }
-        let registers = self.registers.clone();
-        scene.registers = Some(&registers);
-        self.deliver(scene, site, args, Some(memory));
     }
 
     /// Sends the event of a site whose arguments are these numbers.
@@ -134,13 +156,13 @@ impl Tracer {
         site: &Site,
         args: Vec<Arg>,
         memory: Option<Arc<ProcessMemory>>,
-    ) {
+    ) -> Heard {
         let Scene { tid, now, .. } = scene;
         let Some((mut pid, mut comm)) = self.name(tid, now) else {
-            return;
+            return Heard::Not;
         };
         let Some(probe) = self.probe_in(pid, site) else {
-            return;
+            return Heard::Not;
         };
         if let Some(actor) = scene.actor {
             let name = self.proc.comm(actor, actor).if_found().unwrap_or_default();
@@ -154,7 +176,11 @@ impl Tracer {
             kind: EventKind::ThreadEnd,
             context: None,
         };
-        if site.always || self.passes(&event, &args, &probe) {
+        let heard = match site.always {
+            true => Heard::Wanted,
+            false => self.passes(&event, &args, &probe),
+        };
+        if heard == Heard::Wanted {
             let stack = scene.registers.zip(memory.as_deref());
             event.context = self.context(tid, &site.capture, stack, now);
             event.kind = EventKind::Fired { probe, args };
@@ -165,23 +191,31 @@ impl Tracer {
         }
         let cost = monotonic().saturating_sub(now);
         self.ledger.fired(site.row, cost);
+        heard
     }
 
     /// Whether one of the requests wants it. What could not be read is left to the consumer, who reports it.
-    fn passes(&self, event: &Event, args: &[Arg], probe: &ProbeInfo) -> bool {
+    fn passes(&self, event: &Event, args: &[Arg], probe: &ProbeInfo) -> Heard {
         let values = Values {
             event,
             args,
             target: self.target,
+            of_function: probe.provider == "python" && OF_FUNCTIONS.contains(&&*probe.name),
         };
-        let unreadable = args.iter().any(|arg| arg.seen == Seen::Unreadable);
-        let mut requests = probe.requests.iter();
-        unreadable
-            || requests.any(|index| {
-                let request = self.plan.requests.get(*index);
-                let test = request.and_then(|request| request.test.as_ref());
-                test.is_none_or(|test| test.holds(&values))
-            })
+        if args.iter().any(|arg| arg.seen == Seen::Unreadable) {
+            return Heard::Wanted;
+        }
+        let tests = || {
+            let requests = probe.requests.iter();
+            requests.map(|index| self.plan.requests.get(*index)?.test.as_ref())
+        };
+        if tests().any(|test| test.is_none_or(|test| test.holds(&values))) {
+            Heard::Wanted
+        } else if tests().all(|test| test.is_some_and(|test| test.rules_function_out(&values))) {
+            Heard::Never
+        } else {
+            Heard::Not
+        }
     }
 
     /// The probe as it is in this process: one that shares its parent's memory (vfork) runs into breakpoints that were

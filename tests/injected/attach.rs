@@ -9,7 +9,7 @@ use crate::harness::program::{Program, command};
 use crate::harness::task::until;
 use crate::harness::tracer::{Scratch, ptpytrace};
 
-use super::interpreters::{Python, of_pyenv};
+use super::interpreters::{FREE_THREADED, Python, of_pyenv};
 
 /// The ways in which a main thread may wait.
 const STATES: [&str; 14] = [
@@ -84,11 +84,16 @@ fn check(python: &Python, words: &[&str], cycles: usize) {
     assert!(status.success(), "{title}: {status}");
 }
 
+/// Those that have nothing in common but the agent.
+const CACHED: [&str; 4] = ["python3.13", "python3.14", "python3.15", FREE_THREADED];
+
 #[test]
 fn blocked() {
-    for state in STATES {
-        let words = ["targets/blocked.py", state];
-        check(&Python::cached("python3.13"), &words, cycles(4));
+    for name in CACHED {
+        for state in STATES {
+            let words = ["targets/blocked.py", state];
+            check(&Python::cached(name), &words, cycles(2));
+        }
     }
 }
 
@@ -107,7 +112,9 @@ fn blocked_pyenv() {
 #[test]
 fn under_stress() {
     let churn = ["targets/churn.py"];
-    check(&Python::cached("python3.13"), &churn, cycles(15));
+    for name in CACHED {
+        check(&Python::cached(name), &churn, cycles(8));
+    }
     check(&Python::cached("shared3.13"), &churn, cycles(5));
     for python in of_pyenv(6) {
         check(&python, &churn, cycles(5));

@@ -12,7 +12,7 @@ use crate::oracle::calls::{Step, recorded, traced};
 use crate::oracle::compare::assert_same;
 use crate::oracle::record::{self, Records};
 
-use super::interpreters::{Python, of_pyenv};
+use super::interpreters::{FREE_THREADED, Python, of_pyenv};
 use super::window::windows;
 
 const LIGHT: [&str; 9] = [
@@ -213,8 +213,21 @@ fn debian_3_13() {
 }
 
 #[test]
-fn the_other_ways_to_run_3_13() {
-    for name in ["shared3.13", "dlopen3.13"] {
+fn debian_3_14() {
+    check_all(&Python::cached("python3.14"), &LIGHT);
+    check_all(&Python::cached("python3.14"), &HEAVY);
+}
+
+/// Callbacks run in several threads at a time.
+#[test]
+fn free_threaded() {
+    check_all(&Python::cached(FREE_THREADED), &LIGHT);
+    check_all(&Python::cached(FREE_THREADED), &HEAVY);
+}
+
+#[test]
+fn the_other_ways_to_run_it() {
+    for name in ["shared3.13", "dlopen3.13", "shared3.14", "dlopen3.14"] {
         check_all(&Python::cached(name), &["generators", "threads8", "execv"]);
     }
 }
@@ -255,8 +268,8 @@ fn lines() {
         "del_method",
         "async_tasks",
     ];
-    let debian = [Python::cached("python3.13"), Python::cached("python3.15")];
-    for python in debian.iter().chain(&of_pyenv(12)) {
+    let cached = ["python3.13", "python3.14", "python3.15", FREE_THREADED].map(Python::cached);
+    for python in cached.iter().chain(&of_pyenv(12)) {
         programs
             .iter()
             .for_each(|program| check_lines(python, program));

@@ -1,4 +1,4 @@
-//! The interpreters without markers of their own: Debian's 3.13 from the cache, and whatever pyenv has built on this
+//! The interpreters without markers of their own: Debian's from the cache, the free-threaded one that is built there, and whatever pyenv has built on this
 //! machine (without `--with-dtrace`).
 
 use std::path::{Path, PathBuf};
@@ -22,11 +22,17 @@ impl Python {
         let (_, minor) = name.rsplit_once('.').expect("a version");
         Python {
             name: name.to_owned(),
-            minor: minor.parse().expect("a minor version"),
+            minor: minor
+                .trim_end_matches('t')
+                .parse()
+                .expect("a minor version"),
             path: interpreter(name).wrapper,
         }
     }
 }
+
+/// The free-threaded build: without a GIL, and without markers.
+pub const FREE_THREADED: &str = "python3.13t";
 
 /// Those of pyenv, where it is; the oldest that is told here is the first.
 pub fn of_pyenv(first: u32) -> Vec<Python> {

@@ -3,13 +3,14 @@
 
 use crate::oracle::{audit, collections, imports};
 
-use super::interpreters::of_pyenv;
+use super::interpreters::{FREE_THREADED, of_pyenv};
 
 /// The interpreters that have audit events, by which the oracle marks its window.
 fn names() -> impl Iterator<Item = &'static str> {
     of_pyenv(8)
         .into_iter()
         .map(|python| -> &'static str { String::leak(format!("pyenv3.{}", python.minor)) })
+        .chain([FREE_THREADED])
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::harness::interpreters::program_file;
 use crate::harness::program;
 use crate::harness::tracer::{Scratch, ptpytrace, run};
 
-use super::interpreters::{Python, of_pyenv};
+use super::interpreters::{FREE_THREADED, Python, of_pyenv};
 
 fn check(python: &Python, tool: &str) {
     let file = program_file("targets/tools.py");
@@ -34,8 +34,8 @@ fn check(python: &Python, tool: &str) {
 
 #[test]
 fn of_3_12_and_later() {
-    let debian = [Python::cached("python3.13"), Python::cached("python3.15")];
-    for python in debian.iter().chain(&of_pyenv(12)) {
+    let cached = ["python3.13", "python3.14", "python3.15", FREE_THREADED].map(Python::cached);
+    for python in cached.iter().chain(&of_pyenv(12)) {
         ["monitoring", "profile", "trace"]
             .iter()
             .for_each(|tool| check(python, tool));

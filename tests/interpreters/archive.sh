@@ -136,3 +136,17 @@ archive_download() {
         die "cannot download $* of Debian $suite"
     }
 }
+
+# archive_sources SUITE FOLDER PACKAGE: puts the files of a source package into FOLDER.
+archive_sources() {
+    local suite=$1 folder=$2 package=$3 log=$archive/$1/log
+    mkdir -p "$folder"
+    sed -i 's/^Types: deb$/Types: deb deb-src/' "$archive/$suite/suite.sources"
+    {
+        archive_apt "$suite" apt-get update &&
+            (cd "$folder" && archive_apt "$suite" apt-get source --download-only --only-source "$package")
+    } >"$log" 2>&1 || {
+        sed 's/^/  apt: /' "$log" >&2
+        die "cannot download the source of $package of Debian $suite"
+    }
+}

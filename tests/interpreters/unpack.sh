@@ -6,14 +6,14 @@ unpack_release() {
     local version=$1 suite=$2
     local root=$cache/ROOT-$version
     if [ "$(head -n 1 "$root/.stamp" 2>/dev/null)" = "layout $layout $deb_arch $suite" ]; then
+        unpack_tests "$version" "$suite"
         return 0
     fi
     [ -n "${archive:-}" ] || archive_init
     say "fetching Python $version of Debian $suite"
     archive_update "$suite"
     local packages=("python$version" "python$version-minimal" "libpython$version")
-    # The standard library's own tests, of the releases whose tests of the markers are run.
-    case $version in 3.9 | 3.15) packages+=("libpython$version-testsuite") ;; esac
+    if unpack_wants_tests "$version"; then packages+=("libpython$version-testsuite"); fi
     archive_download "$suite" "$work/debs-$version" closure "${packages[@]}"
 
     local tree=$work/ROOT-$version
@@ -28,6 +28,27 @@ unpack_release() {
     if [ -e "$root" ]; then mv "$root" "$work/old-$version"; fi
     mv "$tree" "$root"
     rm -rf "$work/debs-$version" "$work/old-$version"
+}
+
+# The releases of which the standard library's own tests are run.
+unpack_wants_tests() {
+    case $1 in 3.9 | 3.13 | 3.15) return 0 ;; *) return 1 ;; esac
+}
+
+# unpack_tests VERSION SUITE: adds those tests to a ROOT that was made without them.
+unpack_tests() {
+    local version=$1 suite=$2
+    local root=$cache/ROOT-$version package=libpython$version-testsuite folder=$work/tests-$version
+    unpack_wants_tests "$version" || return 0
+    if grep -q "^$package " "$root/.stamp"; then return 0; fi
+    [ -n "${archive:-}" ] || archive_init
+    say "fetching the tests of Python $version"
+    archive_update "$suite"
+    archive_download "$suite" "$folder" download "$package"
+    unpack_packages "$folder" "$root" >"$folder/stamp"
+    chmod -R a+rX,u+w "$root/usr/lib/python$version"
+    rm -f "$root/.compiled"
+    cat "$folder/stamp" >>"$root/.stamp"
 }
 
 # The merged-/usr layout: packages of older releases still hold /lib and /bin.

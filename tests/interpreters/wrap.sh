@@ -10,6 +10,7 @@ wrap_libc() { sed -n 's/^libc6 //p' "$cache/ROOT-$1/.stamp"; }
 # May the programs of that ROOT run on this machine's own libc? Only when it is no older.
 wrap_is_direct() {
     local own
+    case $1 in *t) return 0 ;; esac # it was built here
     own=$(getconf GNU_LIBC_VERSION)
     dpkg --compare-versions "${own#glibc }" ge "$(wrap_libc "$1" | sed 's/-.*//')"
 }
@@ -83,10 +84,14 @@ wrap_check() {
     local name=$1 version=$2 wrapper=$cache/bin/$1
     "$wrapper" - "$wrapper" "$version" "$cache/ROOT-$version/" >"$work/checked" <<'PYTHON' || die "$wrapper does not work"
 import sys
-import ssl, ctypes, multiprocessing, sqlite3, asyncio
+import multiprocessing, asyncio
 wrapper, version, root = sys.argv[1:]
+if "t" in version:
+    assert not sys._is_gil_enabled()
+else:
+    import ssl, ctypes, sqlite3
 assert sys.executable == wrapper, sys.executable
-assert "%d.%d" % sys.version_info[:2] == version, sys.version
+assert "%d.%d" % sys.version_info[:2] == version.rstrip("t"), sys.version
 for name, module in list(sys.modules.items()):
     path = getattr(module, "__file__", None)
     assert path in (None, "<stdin>") or path.startswith(root), (name, path)
@@ -133,5 +138,9 @@ write_interpreters() {
         wrap_write "dlopen$version" "$version" "$root/embed/dlopen_embed" "PTPYTRACE_LIBPYTHON=$library"
         wrap_row "dlopen$version" "$version" dlopen "$library"
     done 4<<<"$releases"
+    read -r version suite <<<"$free_threaded"
+    program=$cache/ROOT-$version/usr/bin/python$version
+    wrap_write "python$version" "$version" "$program"
+    wrap_row "python$version" "$version" static "$program"
     mv "$work/tsv" "$cache/interpreters.tsv"
 }

@@ -8,6 +8,7 @@ mod processes;
 use std::path::{Path, PathBuf};
 
 use ptpytrace::cli::list::{ListOptions, ListReport, list_files};
+use ptpytrace::plan::MarkerSource;
 use ptpytrace::probe::MarkerPattern;
 
 /// The folder of the interpreters that `tests/interpreters/fetch` fetched.
@@ -33,6 +34,11 @@ pub fn options(flags: &str, patterns: &[&str]) -> ListOptions {
             .iter()
             .map(|text| MarkerPattern::parse(text).expect("a pattern"))
             .collect(),
+        source: if flags.contains('n') {
+            MarkerSource::Native
+        } else {
+            MarkerSource::Auto
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{ArgAction, Parser};
 use super::words;
 use crate::cli::job::{Job, ListProbesJob, Manner, Subject, Talk, TraceJob, UsageError};
 use crate::cli::script::{DtraceFlags, Language, ScriptJob, StapFlags, Text};
-use crate::plan::MarkerSource;
+use crate::plan::{MarkerSource, Names};
 use crate::script::dtrace::Spec;
 
 /// The flags.
@@ -229,6 +229,7 @@ impl DtraceArgs {
             subject: Subject::Script(Box::new(script)),
             manner: Manner::Dtrace,
             markers: MarkerSource::default(),
+            names: Names::default(),
             output: self.output,
             talk: match (self.quiet, self.verbose) {
                 (true, _) => Talk::Quiet,

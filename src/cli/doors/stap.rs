@@ -8,7 +8,7 @@ use clap::{ArgAction, Parser};
 use super::words;
 use crate::cli::job::{Job, ListPointsJob, Manner, Subject, Talk, TraceJob, UsageError};
 use crate::cli::script::{DtraceFlags, Language, ScriptJob, StapFlags, Text};
-use crate::plan::MarkerSource;
+use crate::plan::{MarkerSource, Names};
 
 /// The flags.
 #[derive(Clone, Debug, Default, Parser)]
@@ -202,6 +202,7 @@ impl StapArgs {
             subject: Subject::Script(Box::new(script)),
             manner: Manner::Stap,
             markers: MarkerSource::default(),
+            names: Names::default(),
             output: self.output,
             talk: match (self.no_warnings, self.verbose) {
                 (true, _) => Talk::Quiet,

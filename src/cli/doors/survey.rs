@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::all;
-use crate::plan::{Place, Plan, Point};
+use crate::cli::list::injected::into_image;
+use crate::elf::Note;
+use crate::plan::{MarkerSource, Place, Plan, Point};
 use crate::probe::pattern::dashed;
 use crate::process::maps::{ImageCache, MappedImage, mapped_images};
 use crate::process::proc::{IfFound, ProcFs};
@@ -36,6 +38,21 @@ pub struct Found {
 struct Surveyed {
     identity: Identity,
     images: Vec<MappedImage>,
+}
+
+impl Surveyed {
+    /// The markers of one of its images, those that will be injected included.
+    fn notes(&self, mapped: &MappedImage) -> Vec<Note> {
+        let image = (&*mapped.image, mapped.path.as_path());
+        let injected = into_image(image, MarkerSource::Auto, &self.images);
+        mapped
+            .image
+            .notes()
+            .iter()
+            .cloned()
+            .chain(injected)
+            .collect()
+    }
 }
 
 /// The processes that a run is for.
@@ -106,9 +123,14 @@ impl Survey {
 
     /// The names of all markers, in DTrace's spelling.
     pub fn marker_names(&self) -> BTreeSet<String> {
-        let images = self.processes.iter().flat_map(|it| &it.images);
-        let notes = images.flat_map(|mapped| mapped.image.notes());
-        notes.map(|note| dashed(&note.name)).collect()
+        let mut names = BTreeSet::new();
+        for process in &self.processes {
+            for mapped in &process.images {
+                let notes = process.notes(mapped);
+                names.extend(notes.iter().map(|note| dashed(&note.name)));
+            }
+        }
+        names
     }
 
     /// Every marker, process by process, in the order of their sites; each once.
@@ -117,7 +139,7 @@ impl Survey {
         let mut all = Vec::new();
         for process in &self.processes {
             for mapped in &process.images {
-                for note in mapped.image.notes() {
+                for note in process.notes(mapped) {
                     let function = mapped.image.function_at(note.location).unwrap_or("");
                     let found = found(process, mapped, &note.provider, (function, &note.name));
                     if seen.insert(found.clone()) {
@@ -152,7 +174,7 @@ fn markers_of(
     mapped: &MappedImage,
     all: &mut [BTreeSet<Found>],
 ) {
-    for note in mapped.image.notes() {
+    for note in process.notes(mapped) {
         let mut marker = Marker {
             provider: &note.provider,
             name: &note.name,

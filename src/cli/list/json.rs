@@ -9,7 +9,7 @@ use crate::elf::Note;
 use crate::probe::argument_names;
 
 /// Writes the sites of one row. Names are as in the note, with `__`; addresses are numbers, as they stand in the
-/// note, but `address` and `semaphore_address`, which are those in the process.
+/// note, but `address` and `semaphore_address`, which are those in the process. An injected marker has no place yet.
 pub(super) fn row(row: &Row<'_>, out: &mut dyn Write) -> io::Result<()> {
     for site in &row.sites {
         serde_json::to_writer(&mut *out, &object(row, site))?;
@@ -35,7 +35,19 @@ fn object(row: &Row<'_>, site: &Note) -> serde_json::Value {
         "semaphore": site.raw.semaphore,
         "arguments": specs,
         "argument_names": names,
+        "injected": row.injected,
     });
+    if row.injected
+        && let Some(fields) = object.as_object_mut()
+    {
+        for place in ["location", "base", "semaphore"] {
+            fields.insert(place.to_owned(), serde_json::Value::Null);
+        }
+        if let Some(place) = row.target.place {
+            fields.insert("pid".to_owned(), json!(place.pid));
+        }
+        return object;
+    }
     if let (Some(place), Some(fields)) = (row.target.place, object.as_object_mut()) {
         let semaphore = site.semaphore.map(|at| place.address(at).0);
         fields.insert("pid".to_owned(), json!(place.pid));

@@ -2,11 +2,17 @@
 
 use std::io::{self, Write};
 
+use super::injected::means;
 use super::problem::printable;
 use super::{Row, argument_specs};
+use crate::cpython::availability;
 use crate::elf::Note;
+use crate::injected::way;
 use crate::probe::known::known;
 use crate::probe::pattern::dashed;
+
+/// What stands in place of the function where a marker is in none yet.
+const INJECTED: &str = "(injected)";
 
 /// The line above the table.
 pub(super) fn header(out: &mut dyn Write) -> io::Result<()> {
@@ -27,14 +33,20 @@ pub(super) fn row(id: usize, row: &Row<'_>, verbose: bool, out: &mut dyn Write) 
         "{id:>5} {:>10} {:>17} {:>33} {}",
         printable(&row.target.shown_provider(&note.provider)),
         printable(&row.target.module()),
-        printable(row.function.unwrap_or("")),
+        printable(
+            row.function
+                .unwrap_or(if row.injected { INJECTED } else { "" })
+        ),
         printable(&dashed(&note.name)),
     )?;
     if !verbose {
         return Ok(());
     }
     for site in &row.sites {
-        self::site(row, site, out)?;
+        match row.injected {
+            true => injected(row, site, out)?,
+            false => self::site(row, site, out)?,
+        }
     }
     argument_names(note, out)
 }
@@ -57,6 +69,14 @@ fn site(row: &Row<'_>, site: &Note, out: &mut dyn Write) -> io::Result<()> {
         write!(out, ", Semaphore: {}", place.address(semaphore))?;
     }
     writeln!(out, " in process {}", place.pid)
+}
+
+/// Where it will lie is settled when a process is traced.
+fn injected(row: &Row<'_>, site: &Note, out: &mut dyn Write) -> io::Result<()> {
+    let version = availability::version_of(row.target.image, row.target.path);
+    let means = means(&site.name, version.as_ref().map(way));
+    writeln!(out, "    Injected: {means}")?;
+    writeln!(out, "    Arguments: {}", printable(&site.arguments))
 }
 
 fn argument_names(note: &Note, out: &mut dyn Write) -> io::Result<()> {

@@ -8,7 +8,7 @@
 
 use super::sleep::Sleep;
 use super::{Stage, Ticker};
-use crate::injected::{Status, is_in_system_call};
+use crate::injected::{HOLDS_GIL, NOT_READY, Status, is_in_system_call};
 use crate::tracer::leave::ask_to_stop;
 use crate::tracer::state::Phase;
 use crate::tracer::stopped::StoppedThread;
@@ -56,12 +56,14 @@ enum Step {
     Asking,
     /// The process does it.
     Asked,
+    /// It was made to do it at this time, perhaps by a thread of its own.
+    Made(u64),
     /// The main thread has been seen to sleep at this time, and goes on to; whether the process has been asked.
     Asleep(Sleep, u64, bool),
-    /// It stops.
-    Woken(Sleep),
-    /// It does it.
-    Doing,
+    /// It stops; whether the process has been asked.
+    Woken(Sleep, bool),
+    /// It does it; whether the process has been asked.
+    Doing(bool),
 }
 
 impl Mission {
@@ -77,7 +79,7 @@ impl Mission {
 
     /// Whether the main thread has been told to stop.
     fn awaits_stop(&self) -> bool {
-        matches!(self.step, Step::Summoned | Step::Woken(_))
+        matches!(self.step, Step::Summoned | Step::Woken(..))
     }
 }
 
@@ -184,7 +186,9 @@ impl Tracer {
             Goal::Remove => (agent.remove, agent.remove_with_gil),
         };
         let (function, argument, next) = match mission.step {
-            Step::Woken(sleep) if sleeps_on(thread, &sleep) => (with_gil, 0, Step::Doing),
+            Step::Woken(sleep, asked) if sleeps_on(thread, &sleep) => {
+                (with_gil, 0, Step::Doing(asked))
+            }
             // It has woken up meanwhile, or is only about to be asked.
             _ => (agent.queue, own, Step::Asking),
         };
@@ -202,8 +206,6 @@ impl Tracer {
 
     /// The call of a mission has returned.
     pub(super) fn mission_returned(&mut self, pid: i32, result: i32) {
-        /// What `queue` gives when the interpreter is not ready.
-        const NOT_READY: i32 = -2;
         let now = monotonic();
         let Some(mission) = self.mission(pid) else {
             return;
@@ -218,7 +220,12 @@ impl Tracer {
                 mission.refused = (result != 0).then_some(now);
                 mission.step = Step::Asked;
             }
-            Step::Doing => mission.step = Step::Asked,
+            // It sleeps with the GIL: it can only do it itself.
+            Step::Doing(false) if result == HOLDS_GIL => {
+                mission.step = Step::Summoned;
+                self.summon(pid);
+            }
+            Step::Doing(_) => mission.step = Step::Made(now),
             _ => {}
         }
         self.look_after(pid, now);
@@ -288,6 +295,7 @@ impl Tracer {
         let again = |since: u64| now.saturating_sub(since) >= AGAIN;
         let next = match mission.step {
             Step::Asked if mission.refused.is_some_and(again) => Step::Summoned,
+            Step::Made(since) if again(since) => Step::Asked,
             Step::Begun | Step::Asked => {
                 let asked = matches!(mission.step, Step::Asked);
                 match Sleep::of(pid, pid) {
@@ -296,11 +304,13 @@ impl Tracer {
                 }
             }
             Step::Asleep(sleep, _, asked) if Sleep::of(pid, pid) != Some(sleep) => awake(asked),
-            Step::Asleep(sleep, seen, _) if now.saturating_sub(seen) >= LONG => Step::Woken(sleep),
+            Step::Asleep(sleep, seen, asked) if now.saturating_sub(seen) >= LONG => {
+                Step::Woken(sleep, asked)
+            }
             _ => return,
         };
         self.set_step(pid, next);
-        if matches!(next, Step::Summoned | Step::Woken(_)) {
+        if matches!(next, Step::Summoned | Step::Woken(..)) {
             self.summon(pid);
         }
     }

@@ -11,13 +11,14 @@ mod ticker;
 
 use std::sync::Arc;
 
-use ptpytrace_arch::{HookStep, ReadMemory};
+use ptpytrace_arch::{HookStep, ReadMemory, Registers};
 
 use super::Tracer;
 use super::arm::{Surroundings, python_wanted};
 use super::capture::ObjectReader;
 use super::matching::Identity;
 use super::space::{AddressSpace, ImageId, Purpose};
+use super::stopped::StoppedThread;
 use crate::address::RuntimeAddress;
 use crate::cpython::Version;
 use crate::injected::{self, Agent, Displaced, Function, Injected, Markers, Status, Way, Word};
@@ -154,10 +155,11 @@ impl Tracer {
         (surroundings, all): (&Surroundings<'_>, &[MappedImage]),
     ) {
         let mapped = surroundings.mapped;
-        let way = version.map(injected::way);
-        let Some(way) = way.filter(|_| !markers.is_empty() && space.injection.is_none()) else {
+        let wanted = !markers.is_empty() && space.injection.is_none();
+        let Some(version) = version.filter(|_| wanted) else {
             return;
         };
+        let way = injected::way(version);
         // The executable goes before the library: it may hold a copy of the library's data (copy relocations).
         let executable = all.iter().find(|other| other.image.interpreter().is_some());
         let lookup = |name: &str| {
@@ -179,7 +181,7 @@ impl Tracer {
             threads: (way == Way::Legacy)
                 .then(|| self.new_threads(mapped))
                 .flatten(),
-            data: Agent::data(markers, way, &lookup),
+            data: Agent::data(markers, version, &lookup),
             agent: None,
             stage: Stage::Awaited,
             tries: 0,
@@ -226,6 +228,22 @@ impl Tracer {
         }
         if let Some(kept) = self.injection(pid) {
             kept.markers = injection.markers;
+        }
+    }
+
+    /// A thread stands at a marker of a function that nobody will ever want: where that was injected, it is not to come
+    /// by again.
+    pub(super) fn spare(&mut self, thread: &StoppedThread) {
+        let mut registers = Registers::default();
+        let Ok(bytes) = thread.registers(&mut registers) else {
+            return; // killed meanwhile
+        };
+        let pid = self.table.threads.get(&thread.tid()).map(|it| it.pid);
+        let injection = pid.and_then(|pid| self.injection(pid));
+        let agent = injection.and_then(|it| it.agent.as_ref());
+        if agent.is_some_and(|(_, agent)| agent.spare(&mut registers)) {
+            // It fails when the thread is killed.
+            let _ = thread.set_registers(&registers, bytes);
         }
     }
 
