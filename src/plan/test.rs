@@ -82,9 +82,9 @@ pub trait Captured {
     fn argument(&self, index: u8) -> i64;
     /// The string that an argument points to; `None` when it could not be read.
     fn text(&self, index: u8) -> Option<&[u8]>;
-    /// The names of the file and of the function, when it is a function's marker ([`super::OF_FUNCTIONS`]) and they
-    /// could be read.
-    fn function(&self) -> Option<(&[u8], &[u8])>;
+    /// Whether it is a function's marker ([`super::OF_FUNCTIONS`]): the first two arguments are the names of its file and
+    /// its own.
+    fn is_of_function(&self) -> bool;
     /// The process id.
     fn pid(&self) -> i32;
     /// The thread id.
@@ -112,7 +112,8 @@ impl Test {
                 text.is_none_or(|text| compare.holds(text.cmp(constant)))
             }
             Test::Names(names) => {
-                let function = captured.function();
+                let known = captured.text(0).zip(captured.text(1));
+                let function = known.filter(|_| captured.is_of_function());
                 function.is_none_or(|(file, function)| names.want(file, function))
             }
         }
@@ -120,12 +121,11 @@ impl Test {
 
     /// Whether it cannot hold at any marker of the same function, whoever calls it and whichever line it is.
     pub fn rules_function_out(&self, captured: &dyn Captured) -> bool {
-        let named = captured.function().is_some();
         match self {
             Test::All(tests) => tests.iter().any(|test| test.rules_function_out(captured)),
             Test::Any(tests) => tests.iter().all(|test| test.rules_function_out(captured)),
             Test::Text(Subject::Argument(0 | 1), ..) | Test::Names(_) => {
-                named && !self.holds(captured)
+                captured.is_of_function() && !self.holds(captured)
             }
             Test::Text(..) | Test::Numbers(..) => false,
         }
@@ -159,8 +159,8 @@ mod tests {
         fn text(&self, index: u8) -> Option<&[u8]> {
             [b"a.py".as_slice(), b"f"].get(usize::from(index)).copied()
         }
-        fn function(&self) -> Option<(&[u8], &[u8])> {
-            self.text(0).zip(self.text(1))
+        fn is_of_function(&self) -> bool {
+            true
         }
         fn pid(&self) -> i32 {
             1

@@ -40,9 +40,8 @@ impl Captured for Values<'_> {
         }
     }
 
-    fn function(&self) -> Option<(&[u8], &[u8])> {
-        let both = || self.text(0).zip(self.text(1));
-        self.of_function.then(both).flatten()
+    fn is_of_function(&self) -> bool {
+        self.of_function
     }
 
     fn pid(&self) -> i32 {

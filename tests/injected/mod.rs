@@ -2,7 +2,10 @@
 
 mod attach;
 mod calls;
+mod filters;
+mod hierarchies;
 mod interpreters;
+mod listing;
 mod others;
 mod tools;
 mod window;

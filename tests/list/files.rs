@@ -88,7 +88,7 @@ fn json_has_one_object_for_every_site() {
     assert_eq!(
         objects[2],
         serde_json::json!({
-            "provider": "python", "module": "python3.15", "path": path.to_str(),
+            "injected": false, "provider": "python", "module": "python3.15", "path": path.to_str(),
             "function": "PySys_Audit", "name": "function__entry",
             "location": 0x2014, "base": 0x3000, "semaphore": 0x4008,
             "arguments": ["8@%rbp", "8@%r12", "-4@%eax"],
@@ -141,7 +141,7 @@ fn verbose_lines_of_real_files_are_those_of_readelf() {
         interpreters.join("ROOT-3.9/usr/lib/x86_64-linux-gnu/libpython3.9.so.1.0"),
     ];
     for path in files {
-        let (text, report) = list(&[&path], &options("v", &[]));
+        let (text, report) = list(&[&path], &options("vn", &[]));
         assert_eq!(report.errors.len(), 0);
         let output = Command::new("readelf")
             .arg("-n")
