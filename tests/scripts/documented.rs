@@ -1,15 +1,37 @@
-//! The scripts of CPython's documentation, as they stand in `examples/`, on real interpreters. What they must print is
+//! The scripts of CPython's documentation, as they stand in `examples/`, on real interpreters, with markers and without. What they must print is
 //! worked out from `sys.setprofile`.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::interpreters::{Interpreter, interpreter};
+use crate::harness::interpreters::{Interpreter, interpreter, pyenv_versions};
 use crate::harness::program::Program;
 use crate::harness::tracer::{PTPYTRACE, Scratch, run};
 
-const BUILDS: [&str; 4] = ["python3.9", "python3.11", "shared3.9", "shared3.11"];
+/// With markers of their own.
+const NATIVE: [&str; 4] = ["python3.9", "python3.11", "shared3.9", "shared3.11"];
+/// The function markers of these are injected.
+const INJECTED: [&str; 3] = ["python3.13t", "python3.14", "pyenv3.13"];
+
+/// All of them that this machine has.
+fn builds() -> impl Iterator<Item = &'static str> {
+    NATIVE
+        .into_iter()
+        .chain(INJECTED)
+        .filter(|name| is_there(name))
+}
+
+/// Those of pyenv may not be.
+fn is_there(name: &str) -> bool {
+    let Some(release) = name.strip_prefix("pyenv") else {
+        return true;
+    };
+    let binary = format!("bin/python{release}");
+    pyenv_versions()
+        .iter()
+        .any(|folder| folder.join(&binary).exists())
+}
 
 /// The documentation's program (Lib/test/dtracedata/call_stack.py has the same functions).
 const PROGRAM: &str = "\
@@ -61,28 +83,87 @@ print('\\n'.join(rows))
 struct Place {
     scratch: Scratch,
     interpreter: Interpreter,
+    /// The folder of another libc's libraries, which only the interpreter may see.
+    libraries: Option<PathBuf>,
+    _loader: Option<tempfile::TempDir>,
 }
 
 impl Place {
     fn new(name: &str) -> Place {
         let interpreter = interpreter(name);
         let scratch = Scratch::new();
-        symlink(program(&interpreter), scratch.file("python")).expect("a link");
         std::fs::write(scratch.file("test.py"), PROGRAM).expect("written");
-        Place {
+        let mut place = Place {
             scratch,
             interpreter,
+            libraries: None,
+            _loader: None,
+        };
+        let python = place.scratch.file("python");
+        match name {
+            "python3.14" => place.with_its_own_loader(&python),
+            _ => symlink(program(&place.interpreter), python).expect("a link"),
+        }
+        place
+    }
+
+    /// A copy of an interpreter that needs a newer libc than this machine's: it names its own loader.
+    fn with_its_own_loader(&mut self, python: &Path) {
+        const NAMED: &[u8] = b"/lib64/ld-linux-x86-64.so.2\0";
+        let root = &self.interpreter.root;
+        // The name must not be longer than the one that it replaces.
+        let folder = tempfile::Builder::new()
+            .tempdir_in("/tmp")
+            .expect("a folder");
+        let link = folder.path().join("ld");
+        symlink(root.join("lib64/ld-linux-x86-64.so.2"), &link).expect("a link");
+        let mut bytes = std::fs::read(&self.interpreter.notes).expect("the interpreter");
+        let at = bytes
+            .windows(NAMED.len())
+            .position(|it| it == NAMED)
+            .expect("a loader");
+        let mut name = link.as_os_str().as_encoded_bytes().to_vec();
+        name.resize(NAMED.len(), 0);
+        bytes[at..at + NAMED.len()].copy_from_slice(&name);
+        std::fs::write(python, bytes).expect("written");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(python, mode).expect("changed");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), mode).expect("changed");
+        self.libraries = Some(root.join("usr/lib/x86_64-linux-gnu"));
+        self._loader = Some(folder);
+    }
+
+    /// What -c runs.
+    fn words(&self) -> String {
+        match &self.libraries {
+            Some(folder) => format!("env LD_LIBRARY_PATH={} ./python test.py", folder.display()),
+            None => "./python test.py".to_owned(),
         }
     }
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let root = &self.interpreter.root;
+        let pyenv = self.interpreter.name.starts_with("pyenv");
         let mut command = Command::new(program);
         command
-            .env("PYTHONHOME", root.join("usr"))
-            .env("LD_LIBRARY_PATH", root.join("private-lib"))
+            .env(
+                "PYTHONHOME",
+                if pyenv {
+                    root.clone()
+                } else {
+                    root.join("usr")
+                },
+            )
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(self.scratch.path());
+        if self.libraries.is_some() {
+            // A script's `python` is looked for in PATH where -c runs another program.
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{}:{path}", self.scratch.path().display()));
+        } else {
+            command.env("LD_LIBRARY_PATH", root.join("private-lib"));
+        }
         command
     }
 
@@ -91,7 +172,7 @@ impl Place {
         let output = run(self
             .command(PTPYTRACE)
             .arg(script)
-            .args(["-c", "./python test.py"]));
+            .args(["-c", &self.words()]));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
         (String::from_utf8(output.stdout).expect("text"), said)
@@ -99,9 +180,11 @@ impl Place {
 
     /// Calls and returns of the program's functions: whether it is a call, the function, the line.
     fn profiled(&self) -> Vec<(bool, String, i64)> {
-        let output = run(self
-            .command(self.scratch.file("python"))
-            .args(["-c", PROFILE, "test.py"]));
+        let mut command = self.command(self.scratch.file("python"));
+        if let Some(folder) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", folder);
+        }
+        let output = run(command.args(["-c", PROFILE, "test.py"]));
         let text = String::from_utf8(output.stdout).expect("text");
         let rows = text.lines().map(|line| {
             let mut words = line.split(' ');
@@ -134,7 +217,7 @@ fn example(name: &str) -> PathBuf {
 /// `function-entry:  test.py:function_3:7` with a space more for each call within `start`.
 #[test]
 fn call_stack_d_shows_what_happens_within_start() {
-    for name in BUILDS {
+    for name in builds() {
         let place = Place::new(name);
         let mut depth = 0_usize;
         let mut expected = Vec::new();
@@ -220,7 +303,7 @@ fn is_the_hierarchy(place: &Place, printed: &str) {
 
 #[test]
 fn the_call_hierarchy_by_marks() {
-    for name in ["python3.9", "python3.11"] {
+    for name in ["python3.9", "python3.11", "python3.13t", "python3.14"] {
         let place = Place::new(name);
         let (printed, said) = place.traced(&example("show-call-hierarchy.stp"));
         is_the_hierarchy(&place, &printed);
@@ -231,16 +314,16 @@ fn the_call_hierarchy_by_marks() {
 
 #[test]
 fn the_call_hierarchy_by_a_librarys_marks() {
-    for name in ["shared3.9", "shared3.11"] {
+    let shared = ["shared3.9", "shared3.11", "pyenv3.13"];
+    for name in shared.into_iter().filter(|name| is_there(name)) {
         let place = Place::new(name);
         let documented = std::fs::read_to_string(example("show-call-hierarchy-shared.stp"))
             .expect("the example");
-        let library = place
-            .interpreter
-            .notes
-            .file_name()
-            .expect("a name")
-            .to_string_lossy();
+        let notes = place.interpreter.notes.file_name().expect("a name");
+        let library = match name {
+            "pyenv3.13" => "libpython3.13.so.1.0".into(),
+            _ => notes.to_string_lossy(),
+        };
         let script = place.scratch.file("shared.stp");
         let text = documented.replace("libpython3.6dm.so.1.0", &library);
         std::fs::write(&script, text).expect("written");
@@ -251,18 +334,20 @@ fn the_call_hierarchy_by_a_librarys_marks() {
 
 #[test]
 fn the_call_hierarchy_by_the_tapset() {
-    for name in BUILDS {
+    for name in builds() {
         let place = Place::new(name);
         let (printed, said) = place.traced(&example("show-call-hierarchy-tapset.stp"));
         is_the_hierarchy(&place, &printed);
-        assert_eq!(said, "", "{name}");
+        // To find the libraries of a script's program it is started without the variable that this one needs.
+        let own = |line: &&str| !line.contains("version `GLIBC_");
+        assert_eq!(said.lines().find(own), None, "{name}");
     }
 }
 
 /// The report of the most called functions, each second, while the program waits for a line.
 #[test]
 fn top_counts_what_was_called() {
-    for name in BUILDS {
+    for name in builds() {
         let place = Place::new(name);
         let program = "def often(): pass\ndef seldom(): pass\n\
                        for _ in range(500): often()\nfor _ in range(20): seldom()\ninput()\n";
@@ -271,7 +356,7 @@ fn top_counts_what_was_called() {
             place
                 .command(PTPYTRACE)
                 .arg(example("top.stp"))
-                .args(["-c", "./python test.py"]),
+                .args(["-c", &place.words()]),
         );
         let header = format!(
             "\u{1b}[2J\u{1b}[1;1H{:>6} {:>80} {:>6} {:>30} {:>6}",
