@@ -51,7 +51,8 @@ fn cycle(program: &Program, title: &str) {
     let scratch = Scratch::new();
     let said = scratch.file("said");
     let mut command = ptpytrace(false);
-    command.args(["-v", "-p", &program.pid().to_string(), "-o"]);
+    command.args(["--markers", "injected", "-v", "-p"]);
+    command.arg(program.pid().to_string()).arg("-o");
     command.arg(scratch.file("trace"));
     command.stderr(fs::File::create(&said).unwrap());
     let mut tracer = command.spawn().unwrap();
