@@ -34,6 +34,8 @@ pub enum Word {
     Disable,
     /// A callback has asked not to be called somewhere again.
     Disabled,
+    /// There was more than one interpreter in the process when it was installed.
+    Several,
     /// The tool id in `sys.monitoring`; -1: none.
     Tool,
     /// The events that are set there.

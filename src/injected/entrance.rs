@@ -62,6 +62,7 @@ pub(super) fn install(w: &mut Writer, parts: &Parts) -> Result<CodeLabel, IcedEr
     audit::install(w, parts.audit)?;
     collector::install(w, parts.collector, early)?;
     importer::install(w, parts.importer, early)?;
+    count_interpreters(w)?;
     set(w, Status::Installed)?;
     w.asm.jmp(done)?;
     w.here(early)?;
@@ -76,6 +77,21 @@ pub(super) fn install(w: &mut Writer, parts: &Parts) -> Result<CodeLabel, IcedEr
     w.here(done)?;
     w.end()?;
     Ok(entry)
+}
+
+/// Part of a function: notes whether there are more interpreters than the one that it runs in.
+fn count_interpreters(w: &mut Writer) -> Written {
+    let unknown = w.label();
+    for function in [Function::FirstInterpreter, Function::NextInterpreter] {
+        w.asm.cmp(qword_ptr(rbx + function.offset()), 0)?;
+        w.asm.je(unknown)?;
+    }
+    w.call(Function::FirstInterpreter)?;
+    w.asm.mov(rdi, rax)?;
+    w.call(Function::NextInterpreter)?;
+    w.asm.mov(w.word(Word::Several), rax)?;
+    w.here(unknown)?;
+    Ok(())
 }
 
 /// `int remove(void *)`: takes out what is installed.

@@ -2,7 +2,7 @@
 //! `int function(PyObject *, PyFrameObject *, int what, PyObject *)`, set for each thread.
 //!
 //! A thread has room for one of each. Where the program has its own, that stays, and the thread has no markers; when it
-//! sets its own later, that replaces ours. New threads are caught where they take the GIL for the first time
+//! sets its own later, that replaces ours, until it takes it away again (the tracer sees to that and says so). New threads are caught where they take the GIL for the first time
 //! ([`adopt`]).
 
 use iced_x86::IcedError;
@@ -35,6 +35,13 @@ pub(super) struct Hook {
     get: &'static str,
     /// Where a thread's state has it.
     at: Word,
+}
+
+impl Hook {
+    /// Where it is.
+    pub fn function(&self) -> CodeLabel {
+        self.function
+    }
 }
 
 /// Writes the functions.

@@ -36,7 +36,7 @@ pub use entrance::{HOLDS_GIL, NOT_READY};
 pub use function::Function;
 pub use legacy::Displaced;
 pub use marker::{Injected, Markers, Row, Way};
-pub use registers::is_in_system_call;
+pub use registers::{argument, is_in_system_call, set_argument};
 use writer::Writer;
 
 use crate::cpython::{Version, availability};
@@ -70,6 +70,8 @@ pub struct Agent {
     /// `int queue(int (*)(void *))`: has the main thread call one of the first two when it runs Python code; no GIL is
     /// needed. -1: there is no room at the moment; or [`NOT_READY`].
     pub queue: u64,
+    /// The profile function and the trace function of CPython before 3.12.
+    pub hooks: [u64; 2],
     /// Where a thread that has come to PyEval_AcquireThread is sent; without a [`Displaced`] instruction nowhere.
     pub adopt: Option<u64>,
 }
@@ -105,6 +107,7 @@ impl Agent {
             importer: importer::write(&mut w, &shared, &mut sites)?,
             audit: audit::write(&mut w, &mut sites)?,
         };
+        let hooks = [&parts.hooks[0], &parts.hooks[1]].map(legacy::Hook::function);
         let install = entrance::install(&mut w, &parts)?;
         let remove = entrance::remove(&mut w, &parts.hooks)?;
         let install_with_gil = entrance::with_gil(&mut w, install)?;
@@ -127,6 +130,7 @@ impl Agent {
             install_with_gil: address(install_with_gil)?,
             remove_with_gil: address(remove_with_gil)?,
             queue: address(queue)?,
+            hooks: [address(hooks[0])?, address(hooks[1])?],
             adopt: adopt.map(address).transpose()?,
             code: result.inner.code_buffer,
         })
@@ -152,8 +156,18 @@ impl Agent {
         let given = |function: &Function| {
             version.free_threaded || !matches!(function, Function::StartThread)
         };
-        let address = |function: Function| Some(function).filter(given).map(|it| lookup(it.name()));
-        let functions = Function::all().map(|function| address(function).flatten().unwrap_or(0));
+        // 3.12 has one of the same meaning; before, it knows of one thread for the whole process.
+        let older = |function| match function {
+            Function::HeldThread if way(version) == Way::Monitoring => {
+                lookup("_PyThreadState_UncheckedGet")
+            }
+            _ => None,
+        };
+        let address = |function: Function| lookup(function.name()).or_else(|| older(function));
+        let functions = Function::all().map(|function| {
+            let given = Some(function).filter(given);
+            given.and_then(address).unwrap_or(0)
+        });
         let mut data: Vec<u8> = functions.flat_map(u64::to_le_bytes).collect();
         data.extend(wanted.wanted(way(version)).to_le_bytes());
         data

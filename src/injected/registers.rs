@@ -63,6 +63,16 @@ pub fn is_in_system_call(registers: &Registers, number: u64, stack: u64, code: u
     (general[ORIG_RAX], general[RSP], general[RIP]) == (number, stack, code)
 }
 
+/// A function's argument, where it begins; of the first two.
+pub fn argument(registers: &Registers, second: bool) -> u64 {
+    registers.general[if second { RSI } else { RDI }]
+}
+
+/// Changes it.
+pub fn set_argument(registers: &mut Registers, second: bool, value: u64) {
+    registers.general[if second { RSI } else { RDI }] = value;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -127,7 +127,8 @@ impl Tracer {
         } else {
             self.arch.nop_len(code).map(HookStep::Nop)
         };
-        let movable = purpose.returns || !purpose.functions.is_empty();
+        let agents = purpose.agent.is_some_and(|point| point.may_move());
+        let movable = purpose.returns || agents || !purpose.functions.is_empty();
         let movable = movable && self.arch.relocate(code, address.0, address.0).is_some();
         let original = code.get(..breakpoint.len());
         let original = original.filter(|_| after.is_some() || movable);

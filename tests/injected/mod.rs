@@ -7,5 +7,6 @@ mod hierarchies;
 mod interpreters;
 mod listing;
 mod others;
+mod standard_library;
 mod tools;
 mod window;

@@ -6,14 +6,13 @@ unpack_release() {
     local version=$1 suite=$2
     local root=$cache/ROOT-$version
     if [ "$(head -n 1 "$root/.stamp" 2>/dev/null)" = "layout $layout $deb_arch $suite" ]; then
-        unpack_tests "$version" "$suite"
+        unpack_more "$version" "$suite"
         return 0
     fi
     [ -n "${archive:-}" ] || archive_init
     say "fetching Python $version of Debian $suite"
     archive_update "$suite"
     local packages=("python$version" "python$version-minimal" "libpython$version")
-    if unpack_wants_tests "$version"; then packages+=("libpython$version-testsuite"); fi
     archive_download "$suite" "$work/debs-$version" closure "${packages[@]}"
 
     local tree=$work/ROOT-$version
@@ -28,27 +27,34 @@ unpack_release() {
     if [ -e "$root" ]; then mv "$root" "$work/old-$version"; fi
     mv "$tree" "$root"
     rm -rf "$work/debs-$version" "$work/old-$version"
+    unpack_more "$version" "$suite"
 }
 
-# The releases of which the standard library's own tests are run.
-unpack_wants_tests() {
-    case $1 in 3.9 | 3.13 | 3.15) return 0 ;; *) return 1 ;; esac
+# unpack_extras VERSION: what is wanted besides the interpreter. The standard library's own tests, of the releases where
+# they are run; and coverage.
+unpack_extras() {
+    case $1 in
+    3.9 | 3.15) echo "libpython$1-testsuite" ;;
+    3.13) echo "libpython$1-testsuite python3-coverage" ;;
+    esac
 }
 
-# unpack_tests VERSION SUITE: adds those tests to a ROOT that was made without them.
-unpack_tests() {
-    local version=$1 suite=$2
-    local root=$cache/ROOT-$version package=libpython$version-testsuite folder=$work/tests-$version
-    unpack_wants_tests "$version" || return 0
-    if grep -q "^$package " "$root/.stamp"; then return 0; fi
-    [ -n "${archive:-}" ] || archive_init
-    say "fetching the tests of Python $version"
-    archive_update "$suite"
-    archive_download "$suite" "$folder" download "$package"
-    unpack_packages "$folder" "$root" >"$folder/stamp"
-    chmod -R a+rX,u+w "$root/usr/lib/python$version"
-    rm -f "$root/.compiled"
-    cat "$folder/stamp" >>"$root/.stamp"
+# unpack_more VERSION SUITE: adds those of them that a ROOT lacks.
+unpack_more() {
+    local version=$1 suite=$2 package
+    local root=$cache/ROOT-$version
+    for package in $(unpack_extras "$version"); do
+        if grep -q "^$package " "$root/.stamp"; then continue; fi
+        local folder=$work/$package
+        [ -n "${archive:-}" ] || archive_init
+        say "fetching $package"
+        archive_update "$suite"
+        archive_download "$suite" "$folder" download "$package"
+        unpack_packages "$folder" "$root" >"$folder/stamp"
+        chmod -R a+rX,u+w "$root/usr/lib"
+        rm -f "$root/.compiled"
+        cat "$folder/stamp" >>"$root/.stamp"
+    done
 }
 
 # The merged-/usr layout: packages of older releases still hold /lib and /bin.

@@ -40,7 +40,11 @@ pub fn cached_interpreters() -> Vec<PathBuf> {
         .lines()
         .skip(1)
         // The free-threaded one has none.
-        .filter(|line| line.split('\t').next().is_some_and(|name| !name.ends_with('t')))
+        .filter(|line| {
+            line.split('\t')
+                .next()
+                .is_some_and(|name| !name.ends_with('t'))
+        })
         .filter_map(|line| line.split('\t').nth(4).map(PathBuf::from))
         .collect();
     files.sort();

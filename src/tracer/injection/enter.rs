@@ -52,6 +52,15 @@ impl Tracer {
             AgentPoint::Entrance => self.entered(thread),
             AgentPoint::Landing => self.landed(thread),
             AgentPoint::NewThread => Some(thread), // it has been sent on
+            AgentPoint::Rival(rival) => {
+                self.rival(&thread, rival);
+                Some(thread)
+            }
+            AgentPoint::Interpreter => {
+                let pid = self.table.threads.get(&thread.tid()).map(|it| it.pid);
+                pid.into_iter().for_each(|pid| self.tell_interpreters(pid));
+                Some(thread)
+            }
         }
     }
 
@@ -272,6 +281,7 @@ impl Tracer {
             if let (Some((address, _)), Some(adopt)) = (&injection.threads, agent.adopt) {
                 detour(space, *address, adopt, (&image, memory), tracer.arch);
             }
+            tracer.watch_rivals(space, injection);
             tracer.ledger.processes += u64::from(!before && space.has_probes());
             if let Ok(scan) = scan {
                 tracer.watch_signals(space, &scan.images);

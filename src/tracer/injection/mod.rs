@@ -6,6 +6,7 @@
 
 mod enter;
 mod mission;
+mod rivals;
 mod sleep;
 mod ticker;
 
@@ -26,6 +27,7 @@ use crate::plan;
 use crate::process::maps::MappedImage;
 use crate::process::memory::ProcessMemory;
 pub use mission::Mission;
+use rivals::Rival;
 pub(super) use ticker::Ticker;
 
 /// The functions at whose first call a starting interpreter is caught: the GIL is held at both.
@@ -43,9 +45,18 @@ pub enum AgentPoint {
     Landing,
     /// A new thread takes the GIL for the first time.
     NewThread,
+    /// Somebody sets a profile or trace function.
+    Rival(Rival),
+    /// Somebody makes another interpreter in the process.
+    Interpreter,
 }
 
 impl AgentPoint {
+    /// Whether the instruction that its breakpoint covers may be carried out elsewhere.
+    pub(super) fn may_move(self) -> bool {
+        matches!(self, AgentPoint::Rival(_) | AgentPoint::Interpreter)
+    }
+
     /// That of a breakpoint with this meaning only.
     fn purpose(self) -> Purpose {
         Purpose {
@@ -77,6 +88,7 @@ pub struct Injection {
     mapped: MappedImage,
     objects: Option<Arc<ObjectReader>>,
     markers: Markers,
+    way: Way,
     /// What a breakpoint on PyEval_AcquireThread covers, and its address: where new threads have to be caught.
     threads: Option<(RuntimeAddress, Displaced)>,
     /// The data page before anything has happened.
@@ -84,6 +96,8 @@ pub struct Injection {
     /// The agent, once it is mapped, and the address of its data.
     agent: Option<(u64, Arc<Agent>)>,
     stage: Stage,
+    /// What was said of things that have no markers.
+    told: rivals::Told,
     /// How often the agent has found that it is too early for some of it.
     tries: u32,
 }
@@ -108,6 +122,16 @@ impl Injection {
             // It fails when the process is gone.
             let _ = memory.write(word(*data, Word::Wanted), &[0; 8]);
         }
+    }
+
+    /// Whether there was another interpreter when the agent was installed.
+    fn several(&self, memory: &ProcessMemory) -> bool {
+        let mut bytes = [0; 8];
+        let several = self
+            .agent
+            .as_ref()
+            .map(|(data, _)| word(*data, Word::Several));
+        several.is_some_and(|at| memory.read(at, &mut bytes) == bytes.len() && bytes != [0; 8])
     }
 
     /// What the agent says of itself.
@@ -178,12 +202,14 @@ impl Tracer {
             mapped: mapped.clone(),
             objects: objects.cloned(),
             markers,
+            way,
             threads: (way == Way::Legacy)
                 .then(|| self.new_threads(mapped))
                 .flatten(),
             data: Agent::data(markers, version, &lookup),
             agent: None,
             stage: Stage::Awaited,
+            told: rivals::Told::default(),
             tries: 0,
         }));
         self.watch_entrances(space, mapped);
@@ -296,7 +322,13 @@ impl Tracer {
         let Some(space) = self.table.spaces.get_mut(&process.space) else {
             return;
         };
+        let mut several = false;
         if let Some(injection) = &mut space.injection {
+            several = matches!(stage, Stage::Installed)
+                && space
+                    .memory
+                    .as_ref()
+                    .is_some_and(|it| injection.several(it));
             injection.stage = stage;
         }
         let Some(memory) = space.memory.clone() else {
@@ -306,6 +338,9 @@ impl Tracer {
             if planted.purpose.is_entrance() {
                 planted.remove(*address, breakpoint, &memory);
             }
+        }
+        if several {
+            self.tell_interpreters(pid);
         }
     }
 
