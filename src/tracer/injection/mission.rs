@@ -24,6 +24,8 @@ const AGAIN: u64 = 100_000_000;
 const SLOW: u64 = 2_000_000_000;
 /// After that time (ns) a process is left with an agent that does nothing; it removes it when it runs Python code.
 const LAST: u64 = 500_000_000;
+/// After that time (ns) a process is left even if it could not be asked to remove it.
+const LATEST: u64 = 5_000_000_000;
 
 /// What is to be done in a process, and how far that is.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +76,15 @@ impl Mission {
             begun: monotonic(),
             refused: None,
             told: false,
+        }
+    }
+
+    /// How long (ns) the removal of the agent is waited for. Once asked, the process does it by itself, be it later.
+    fn last(&self) -> u64 {
+        match self.step {
+            Step::Asked if self.refused.is_none() => LAST,
+            Step::Made(_) | Step::Asleep(_, _, true) | Step::Woken(_, true) => LAST,
+            _ => LATEST,
         }
     }
 
@@ -283,7 +294,7 @@ impl Tracer {
             {
                 return self.withdrawn(pid);
             }
-            (Goal::Remove, _) if waited > LAST => return self.withdrawn(pid),
+            (Goal::Remove, _) if waited > mission.last() => return self.withdrawn(pid),
             (Goal::Install, _) if waited > SLOW && !mission.told => self.tell_patience(pid),
             _ => {}
         }
