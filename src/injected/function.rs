@@ -41,7 +41,7 @@ pub enum Function {
     ReleaseGil,
     /// `int PyGILState_Check(void)`: 1 when this thread holds the GIL.
     CheckGil,
-    /// `PyThreadState *PyThreadState_GetUnchecked(void)`, since 3.13: NULL when this thread holds no GIL.
+    /// `PyThreadState *PyThreadState_GetUnchecked(void)`, since 3.13, in 3.12 by another name: NULL when this thread holds no GIL.
     HeldThread,
     /// `unsigned long PyThread_start_new_thread(void (*)(void *), void *)`; given to free-threaded builds only.
     StartThread,
