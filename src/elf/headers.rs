@@ -33,6 +33,8 @@ pub(super) struct Summary {
     pub notes: Vec<Note>,
     pub note_errors: Vec<NoteError>,
     pub symbol_tables: Vec<TableRange>,
+    /// Address, and size in bytes, of `.eh_frame`.
+    pub frames: Option<(u64, u64)>,
 }
 
 /// Reads a file's summary, touching no more of the file than it needs.
@@ -217,6 +219,7 @@ impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Parser<'d, H, R> {
             notes,
             note_errors,
             symbol_tables: self.symbol_tables(),
+            frames: self.frames(),
         })
     }
 
@@ -299,6 +302,17 @@ impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Parser<'d, H, R> {
                 })
             })
             .collect()
+    }
+
+    fn frames(&self) -> Option<(u64, u64)> {
+        let endian = self.endianness;
+        let section = self.sections.iter().find(|section| {
+            section.sh_type(endian) != elf::SHT_NOBITS && self.is_named(section, ".eh_frame")
+        })?;
+        Some((
+            section.sh_addr(endian).into(),
+            section.sh_size(endian).into(),
+        ))
     }
 
     fn notes(&self, bits: u8) -> (Vec<Note>, Vec<NoteError>) {

@@ -2,6 +2,7 @@
 //! and bytes.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -9,6 +10,7 @@ use object::{Endianness, ReadCache};
 use ptpytrace_arch::ReadMemory;
 
 use super::error::{ImageError, NoteError};
+use super::frames::Frames;
 use super::headers::{Summary, parse};
 use super::notes::Note;
 use super::source::{FileIdentity, MAX_READ, Source, open_regular};
@@ -184,6 +186,25 @@ impl Image {
     /// Thread-local and absolute symbols have no address and are not found.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
         self.symbols().find(name)
+    }
+
+    /// Whether a symbol of any kind that has an address here lies within a range.
+    pub fn has_symbol_within(&self, range: &Range<FileAddress>) -> bool {
+        self.symbols().any_within(range)
+    }
+
+    /// The pieces of code that the unwinder knows, read anew at each call; `None` when the file has no table of them
+    /// (`.eh_frame`) that can be found.
+    pub fn frames(&self) -> Option<Frames> {
+        let (address, size) = self.summary.frames?;
+        let address = FileAddress(address);
+        let bytes = self.read_at(address, usize::try_from(size).ok()?)?;
+        Some(Frames::parse(
+            &bytes,
+            address,
+            self.endianness(),
+            self.bits(),
+        ))
     }
 
     fn symbols(&self) -> &Symbols {

@@ -9,6 +9,7 @@
 //! sense becomes a [`NoteError`] beside those that do.
 
 mod error;
+mod frames;
 mod headers;
 mod image;
 mod notes;
@@ -16,6 +17,7 @@ mod source;
 mod symbols;
 
 pub use error::{ImageError, NoteError, NoteProblem};
+pub use frames::{Frame, Frames};
 pub use image::{Image, ImageKind, Segment};
 pub use notes::{Note, RawNote};
 pub use source::FileIdentity;

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use object::Endianness;
@@ -92,6 +93,15 @@ impl Symbols {
                     address: FileAddress(entry.address),
                     size: entry.size,
                 })
+        })
+    }
+
+    /// Whether any defined symbol lies within a range.
+    pub fn any_within(&self, range: &Range<FileAddress>) -> bool {
+        self.tables.iter().any(|table| {
+            table
+                .entries()
+                .any(|entry| entry.has_address() && range.contains(&FileAddress(entry.address)))
         })
     }
 

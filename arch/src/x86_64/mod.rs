@@ -1,5 +1,7 @@
 //! x86-64: AT&T operands, `int3`, and the many encodings of its nop.
 
+pub mod displace;
+pub mod flow;
 mod nop;
 mod operand;
 mod prologue;
