@@ -17,7 +17,7 @@ use ptpytrace::event::{Delivery, EventKind, Seen};
 use ptpytrace::plan::Plan;
 use ptpytrace::probe::MarkerPattern;
 use ptpytrace::process::program;
-use ptpytrace::tracer::{Launch, Options, Tracer, command};
+use ptpytrace::tracer::{Engine, Launch, Options, Tracer, command};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let entries = MarkerPattern::parse("python:function__entry")?;
     let plan = Plan::of_markers(&[entries], 256, Limits::default());
     let options = Options {
-        follow: true,
-        stay: false,
+        engine: Engine::Trap,
+        ..Options::default()
     };
     let (_commander, orders) = command::channel()?;
     let (sender, deliveries) = bounded(4096);

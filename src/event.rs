@@ -7,6 +7,8 @@ use ptpytrace_arch::ArgValue;
 use crossbeam_channel::Sender;
 
 use crate::cpython::PyValue;
+use crate::fastpath::recording::Recording;
+use crate::plan::{Captured, OF_FUNCTIONS, Test};
 use crate::probe::known::ArgType;
 use crate::process::memory::ProcessMemory;
 
@@ -164,8 +166,68 @@ pub struct Verdict {
     pub signals: Vec<i32>,
 }
 
+/// The captured values of an event, for tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    /// The event; its kind is not looked at.
+    pub event: &'a Event,
+    /// Its probe.
+    pub probe: &'a ProbeInfo,
+    /// Its arguments.
+    pub args: &'a [Arg],
+    /// The id of the target; 0 when there is none.
+    pub target: i32,
+}
+
+impl Values<'_> {
+    /// Whether some argument could not be read. Tests then decide nothing: the event passes, and the consumer reports
+    /// the error.
+    pub fn unreadable(&self) -> bool {
+        self.args.iter().any(|arg| arg.seen == Seen::Unreadable)
+    }
+
+    /// Whether the event is wanted by one who wants those for which the test holds.
+    pub fn pass(&self, test: Option<&Test>) -> bool {
+        test.is_none_or(|test| test.holds(self) || self.unreadable())
+    }
+}
+
+impl Captured for Values<'_> {
+    fn argument(&self, index: u8) -> i64 {
+        let arg = self.args.get(usize::from(index));
+        arg.map_or(0, |arg| arg.raw.as_i64())
+    }
+
+    fn text(&self, index: u8) -> Option<&[u8]> {
+        match &self.args.get(usize::from(index))?.seen {
+            Seen::Text(text) => Some(&text.bytes),
+            _ => None,
+        }
+    }
+
+    fn is_of_function(&self) -> bool {
+        self.probe.provider == "python" && OF_FUNCTIONS.contains(&&*self.probe.name)
+    }
+
+    fn pid(&self) -> i32 {
+        self.event.pid
+    }
+
+    fn tid(&self) -> i32 {
+        self.event.tid
+    }
+
+    fn target(&self) -> i32 {
+        self.target
+    }
+
+    fn thread_name(&self) -> &[u8] {
+        self.event.comm.as_bytes()
+    }
+}
+
 /// What goes through the channel.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Delivery {
     /// An event of a traced process.
     Event(Event),
@@ -173,4 +235,6 @@ pub enum Delivery {
     Held(Event, Hold),
     /// A remark of the tracer.
     Notice(Notice),
+    /// An address space records its events itself from now on: they are to be read from its rings.
+    Recording(Box<Recording>),
 }

@@ -4,20 +4,22 @@
 //! It works as a debugger does. CPython built with `--with-dtrace` carries markers: a nop in the code at each, and an
 //! ELF note that says where it is, where its semaphore is, and where its arguments lie. The tracer raises the
 //! semaphores in the traced process, plants breakpoints on the nops, decodes the arguments at each trap, and reads
-//! strings and objects from the process's memory.
+//! strings and objects from the process's memory. Where that can be shown to be safe, sites are then diverted to code that
+//! records its events itself ([`fastpath`]).
 //!
 //! # The way of the data
 //!
 //! ```text
 //! script ─ compile ─┬──────────────────────────────────────────► engine
 //!                   ▼                                              ▲
-//! binary ─ notes ─► plan ─► sites ─ arm ─► trap ─► event ─► consumer ─► output
+//! binary ─ notes ─► plan ─► sites ─ arm ─┬► trap ─► event ─┬► consumer ─► output
+//!                                        └► ring ──────────┘
 //! ```
 //!
 //! Everything flows one way. The [`plan`] says what is wanted and how much of it to read, be it for a built-in report or
 //! for a [`script`], which is compiled before anything is touched; the [`tracer`] knows nothing of reports and
 //! languages, and a [`report`] and a [`script`] know nothing of ptrace. What crosses the channel between their threads is
-//! an [`event`]: owned data. Only where a script needs the process itself, the thread that fired waits for it.
+//! an [`event`]: owned data. What a program records by itself the consumer reads from its rings, in one order of time. Only where a script needs the process itself, the thread that fired waits for it.
 //!
 //! # The modules
 //!
@@ -31,6 +33,7 @@
 //! | [`plan`] | what is wanted: points, what to capture at each, what can be decided on the spot |
 //! | [`injected`] | the code that provides the markers that an interpreter lacks |
 //! | [`tracer`] | the ptrace thread: launch, attach, arm, trap, leave |
+//! | [`fastpath`] | events recorded by the traced program itself, without a trap |
 //! | [`event`] | all that crosses the channel |
 //! | [`script`] | scripts: their languages, the program that they become, the machine that runs it |
 //! | [`report`], [`output`] | built-in consumers: call hierarchy, marker lines, JSON |
@@ -54,6 +57,7 @@ pub mod cli;
 pub mod cpython;
 pub mod elf;
 pub mod event;
+pub mod fastpath;
 pub mod injected;
 pub mod output;
 pub mod plan;

@@ -9,7 +9,7 @@ use crate::harness::guard::{self, Guard};
 use crate::harness::interpreters::{Interpreter, WITH_FUNCTIONS, interpreter, program_file};
 use crate::harness::memory::{Code, Semaphores};
 use crate::harness::program::{self, Program, command};
-use crate::harness::task::{all_in, system_call, tasks, until};
+use crate::harness::task::{all_in, catches, system_call, tasks, until};
 use crate::harness::tracer::{Scratch, ptpytrace};
 
 /// How often each program is attached to.
@@ -133,6 +133,7 @@ impl Target {
             .collect();
         assert!(left.is_empty(), "{when}: still traced: {left:?}");
         assert_eq!(self.code.differences(pid), [""; 0], "{when}");
+        assert!(!catches(pid, libc::SIGTRAP), "{when}: the shield is up");
         assert!(
             !self.semaphores.raised(pid),
             "{when}: {:?}",

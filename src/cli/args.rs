@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use super::script::Language;
 use crate::plan::MarkerSource;
+use crate::tracer::Engine;
 
 /// Trace CPython's static markers with ptrace alone: no root, no kernel tracing, no BPF.
 ///
@@ -76,6 +77,11 @@ pub struct Args {
     #[arg(long = "markers", value_name = "SOURCE", default_value = "auto")]
     pub source: MarkersFrom,
 
+    /// How sites are armed: with breakpoints that give way to code which records without a trap where that is safe and
+    /// worth it; with breakpoints only; or without a trap from the first hit on wherever that is safe
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: EngineChoice,
+
     /// Write the trace to FILE instead of standard output
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -104,9 +110,14 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = max_string)]
     pub max_string: usize,
 
-    /// Keep so many bytes of events that are not yet printed (K, M, G); the program waits when it is full
+    /// Keep so many bytes of events that are not yet printed (K, M, G), for each thread that records its own; the program
+    /// waits when it is full
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = size)]
     pub buffer: usize,
+
+    /// Drop events instead of having the program wait; how many is said at the end
+    #[arg(long)]
+    pub drop: bool,
 
     /// Say at the end how often each marker fired, what it cost, how each site was armed, what was lost
     #[arg(long)]
@@ -130,6 +141,27 @@ pub enum MarkersFrom {
     Native,
     /// Injected ones
     Injected,
+}
+
+/// How sites are armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// Whatever is best for each
+    Auto,
+    /// Breakpoints
+    Trap,
+    /// Without a trap where possible
+    Jump,
+}
+
+impl From<EngineChoice> for Engine {
+    fn from(choice: EngineChoice) -> Engine {
+        match choice {
+            EngineChoice::Auto => Engine::Auto,
+            EngineChoice::Trap => Engine::Trap,
+            EngineChoice::Jump => Engine::Jump,
+        }
+    }
 }
 
 impl From<MarkersFrom> for MarkerSource {

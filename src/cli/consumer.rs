@@ -3,22 +3,23 @@
 //! It sleeps between batches, because waking it for each event would cost the traced program more than the event
 //! itself; what it has written is flushed before it sleeps, so a reader sees everything within milliseconds.
 
+mod pump;
+
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crossbeam_channel::Receiver;
 
 use super::args::Format;
 use super::job::{Manner, Report, Talk};
 use crate::event::{Delivery, Notice};
+use crate::fastpath::drain::Recorded;
+use crate::fastpath::ring::Waker;
 use crate::output::json::JsonLines;
 use crate::report::{Consumer, Flow, Hierarchy, MarkerLines};
-use crate::tracer::monotonic;
-
-/// How long events may gather before they are taken.
-const GATHER: Duration = Duration::from_millis(4);
+use pump::Pump;
 
 /// How much is said, and how long what was printed may be kept before it is written.
 #[derive(Clone, Copy, Debug)]
@@ -66,139 +67,33 @@ pub fn choose(report: Report, format: Format) -> Box<dyn Consumer> {
 }
 
 /// Consumes until the tracer has gone or the consumer wants no more, then lets the consumer end. A reader that closes
-/// its end of the output is no error: the channel closes, and the tracer leaves.
+/// its end of the output is no error: the channel closes, and the tracer leaves. Also gives what was recorded without
+/// the tracer. `waker` is the tracer's ([`crate::tracer::Tracer::waker`]).
 ///
-/// # Errors
-/// Those of writing.
+/// The errors are those of writing.
 pub fn consume(
     deliveries: Receiver<Delivery>,
+    waker: Arc<Waker>,
     flow: Flow,
     consumer: &mut dyn Consumer,
     out: &mut Output,
     pace: Pace,
-) -> io::Result<()> {
+) -> (io::Result<()>, Recorded) {
+    let mut pump = Pump::new(&deliveries, waker, consumer, out, pace);
     let result = match flow {
-        Flow::Continue => pump(&deliveries, consumer, out, pace),
-        Flow::Finish => Ok(()),
+        Flow::Continue => pump.run(),
+        Flow::Finish => Ok(Flow::Finish),
     };
+    let recorded = pump.recorded();
     // The tracer leaves while the end is written.
     drop(deliveries);
-    match result
-        .and_then(|()| consumer.end(out))
-        .and_then(|()| out.flush())
-    {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+    let result = result
+        .and_then(|_| consumer.end(out))
+        .and_then(|()| out.flush());
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => (Ok(()), recorded),
+        other => (other, recorded),
     }
-}
-
-fn pump(
-    deliveries: &Receiver<Delivery>,
-    consumer: &mut dyn Consumer,
-    out: &mut Output,
-    pace: Pace,
-) -> io::Result<()> {
-    let mut kept_since = None;
-    loop {
-        let delivery = match deliveries.try_recv() {
-            Ok(delivery) => delivery,
-            Err(TryRecvError::Disconnected) => return Ok(()),
-            Err(TryRecvError::Empty) => {
-                let flush = flush_or_keep(out, pace, &mut kept_since)?;
-                let due = [consumer.due(), flush].into_iter().flatten().min();
-                match await_delivery(deliveries, due) {
-                    Awaited::Delivery(delivery) => {
-                        // One wake-up for what comes in the next moments. A full channel ends it early, and who is
-                        // held does not wait for it.
-                        let held = matches!(*delivery, Delivery::Held(..));
-                        if take(*delivery, consumer, out, pace.talk)? == Flow::Finish {
-                            return Ok(());
-                        }
-                        if !held && !deliveries.is_full() {
-                            std::thread::sleep(GATHER);
-                        }
-                    }
-                    Awaited::Due => {
-                        let now = monotonic();
-                        if consumer.due().is_some_and(|due| due <= now)
-                            && consumer.tick(now, out)? == Flow::Finish
-                        {
-                            return Ok(());
-                        }
-                    }
-                    Awaited::Gone => return Ok(()),
-                }
-                continue;
-            }
-        };
-        if take(delivery, consumer, out, pace.talk)? == Flow::Finish {
-            return Ok(());
-        }
-    }
-}
-
-/// Writes out what was printed, unless it may be kept; then it says until when.
-fn flush_or_keep(
-    out: &mut Output,
-    pace: Pace,
-    kept_since: &mut Option<u64>,
-) -> io::Result<Option<u64>> {
-    if out.buffer().is_empty() {
-        *kept_since = None;
-        return Ok(None);
-    }
-    let now = monotonic();
-    let until = kept_since.get_or_insert(now).saturating_add(pace.keep);
-    if until > now {
-        return Ok(Some(until));
-    }
-    *kept_since = None;
-    out.flush()?;
-    Ok(None)
-}
-
-/// What came when there was nothing to do.
-enum Awaited {
-    Delivery(Box<Delivery>),
-    Due,
-    Gone,
-}
-
-fn await_delivery(deliveries: &Receiver<Delivery>, due: Option<u64>) -> Awaited {
-    let Some(due) = due else {
-        let delivery = deliveries.recv();
-        return delivery.map_or(Awaited::Gone, |it| Awaited::Delivery(Box::new(it)));
-    };
-    let wait = Duration::from_nanos(due.saturating_sub(monotonic()));
-    match deliveries.recv_timeout(wait) {
-        Ok(delivery) => Awaited::Delivery(Box::new(delivery)),
-        Err(RecvTimeoutError::Timeout) => Awaited::Due,
-        Err(RecvTimeoutError::Disconnected) => Awaited::Gone,
-    }
-}
-
-fn take(
-    delivery: Delivery,
-    consumer: &mut dyn Consumer,
-    out: &mut Output,
-    talk: Talk,
-) -> io::Result<Flow> {
-    let (event, hold) = match delivery {
-        Delivery::Event(event) => (event, None),
-        Delivery::Held(event, hold) => (event, Some(hold)),
-        Delivery::Notice(notice) => {
-            out.flush()?;
-            say(&notice, talk);
-            return Ok(Flow::Continue);
-        }
-    };
-    // What was due before it comes before it.
-    if consumer.due().is_some_and(|due| due <= event.time)
-        && consumer.tick(event.time, out)? == Flow::Finish
-    {
-        return Ok(Flow::Finish);
-    }
-    consumer.event(&event, hold.as_ref(), out)
 }
 
 /// Prints a remark on standard error.

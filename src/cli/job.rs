@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::args::{Args, Format};
 use super::script::{DtraceFlags, ScriptJob, StapFlags, Text, interpreter_line};
 use crate::cpython::Limits;
+use crate::fastpath::recorder::WhenFull;
 use crate::plan::{MarkerSource, Names, Plan};
 use crate::probe::MarkerPattern;
 use crate::probe::glob::Glob;
+use crate::tracer::Engine;
 
 /// What to do.
 #[derive(Debug)]
@@ -103,15 +105,29 @@ pub struct TraceJob {
     pub timeout: Option<Duration>,
     /// Trace children.
     pub follow: bool,
-    /// Events that may wait to be printed.
-    pub capacity: usize,
+    /// How sites are armed.
+    pub engine: Engine,
+    /// How many bytes of events may wait to be printed.
+    pub buffer: usize,
+    /// What a program does that has recorded so many.
+    pub when_full: WhenFull,
     /// Print the books at the end.
     pub stats: bool,
 }
 
 impl TraceJob {
-    /// How many events may wait unless something else is said: 4 MiB of them.
-    pub const CAPACITY: usize = (4 << 20) / EVENT_SIZE;
+    /// How many bytes of events may wait unless something else is said.
+    pub const BUFFER: usize = 4 << 20;
+
+    /// How many events may wait in the channel.
+    pub fn capacity(&self) -> usize {
+        (self.buffer / EVENT_SIZE).max(1)
+    }
+
+    /// The size of a ring.
+    pub fn ring(&self) -> u64 {
+        (self.buffer as u64).clamp(4096, 1 << 30)
+    }
 }
 
 /// What becomes of the events.
@@ -268,7 +284,12 @@ fn trace(
         },
         timeout: args.timeout.map(seconds).transpose()?,
         follow: !args.no_follow,
-        capacity: (args.buffer / EVENT_SIZE).max(1),
+        engine: args.engine.into(),
+        buffer: args.buffer,
+        when_full: match args.drop {
+            true => WhenFull::Drop,
+            false => WhenFull::Wait,
+        },
         stats: args.stats,
     })
 }

@@ -17,6 +17,8 @@ use super::job::{Manner, Subject, Talk, TraceJob};
 use super::say::{complain, say_plainly};
 use super::script::Setting;
 use super::{consumer, script, stats};
+use crate::fastpath::drain::Recorded;
+use crate::fastpath::guard::Guard;
 use crate::plan::Plan;
 use crate::process::maps;
 use crate::process::proc::ProcFs;
@@ -36,6 +38,7 @@ const NUDGE: Duration = Duration::from_millis(100);
 /// # Errors
 /// Tracing could not begin, or its output could not be written.
 pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
+    let (capacity, ring) = (job.capacity(), job.ring());
     let launch = job.command.as_deref().map(find_program).transpose()?;
     let setting = Setting {
         launch: launch.as_ref(),
@@ -52,17 +55,22 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     else {
         return Ok(0);
     };
+    // Before there is any thread.
+    let guard = Guard::start();
     let mut out = consumer::open(job.output.as_deref()).with_context(|| {
         let path = job.output.clone().unwrap_or_default();
         format!("cannot write to {}", path.display())
     })?;
     let (commander, orders) = command::channel().context("cannot prepare a signal")?;
-    let (sender, deliveries) = bounded(job.capacity);
+    let (sender, deliveries) = bounded(capacity);
     // A script that may run without a probe: then it lasts as long as the processes do.
     let idle = required.is_none() && launch.is_none() && has_nothing(&plan, &job.pids);
     let options = Options {
         follow: job.follow,
         stay: job.all || idle,
+        engine: job.engine,
+        ring,
+        when_full: job.when_full,
     };
     let ways = Ways {
         manner: job.manner,
@@ -76,6 +84,13 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     let watch = job.all && !plan.requests.is_empty();
     let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender)
         .ok_or_else(|| anyhow!("this CPU is not supported"))?;
+    match guard {
+        Ok(guard) => tracer.set_guard(guard),
+        Err(error) if talk == Talk::Verbose => complain(&format!(
+            "no guard could be started ({error}): should this tracer be killed, so may be what it traces"
+        )),
+        Err(_) => {}
+    }
     // Before anything is touched: a signal that came in between would leave breakpoints behind.
     let hurry = ring_on_signals(&commander, kill)?;
     if let Some(launch) = &launch {
@@ -92,30 +107,38 @@ pub fn trace(job: TraceJob) -> anyhow::Result<i32> {
     if watch {
         super::all::watch(&commander);
     }
-    let target = tracer.target();
+    let (target, waker) = (tracer.target(), tracer.waker());
     if idle {
         super::all::watch_end(&commander, &job.pids);
     }
     let pace = Pace::of(job.manner, talk);
     let (finished, writer) = bounded(1);
     thread::spawn(move || {
+        let _last = LeaveAtLast { commander, kill };
         // When it returns early, this end of the channel closes with it: so the tracer knows.
-        let result = begun.and_then(|flow| {
-            consumer::consume(deliveries, flow, consumer.as_mut(), &mut out, pace)
-        });
+        let (written, recorded) = match begun {
+            Ok(flow) => {
+                consumer::consume(deliveries, waker, flow, consumer.as_mut(), &mut out, pace)
+            }
+            Err(error) => (Err(error), Recorded::default()),
+        };
         // nobody waits when the person was in a hurry
-        let _ = finished.send((result, consumer.status(), consumer.remark()));
-        leave(&commander, kill); // it may be asleep
+        let _ = finished.send(Outcome {
+            written,
+            status: consumer.status(),
+            remark: consumer.remark(),
+            recorded,
+        });
     });
     let summary = tracer.run();
-    let (written, status, remark) = await_writer(&writer, &hurry, summary.left);
-    if let Some(remark) = remark.filter(|_| talk != Talk::Quiet) {
-        say_plainly(&remark);
+    let outcome = await_writer(&writer, &hurry, summary.left);
+    if let Some(remark) = outcome.remark.as_ref().filter(|_| talk != Talk::Quiet) {
+        say_plainly(remark);
     }
     if job.manner == Manner::Dtrace && talk != Talk::Quiet && (!summary.left || idle) {
         tell_ends(&summary, launch.and(target), &job.pids);
     }
-    finish(&summary, written, status, &ways)
+    finish(&summary, outcome, &ways)
 }
 
 /// Whether these processes run and may be looked at, and have nothing of what is wanted.
@@ -150,8 +173,17 @@ fn signal_name(number: i32) -> String {
     )
 }
 
-/// What the consumer came to: whether all was written, the status that it asks for, its last remark.
-type Outcome = (io::Result<()>, Option<i32>, Option<String>);
+/// What the consumer came to.
+struct Outcome {
+    /// Whether all was written.
+    written: io::Result<()>,
+    /// The status that it asks for.
+    status: Option<i32>,
+    /// Its last remark.
+    remark: Option<String>,
+    /// What was recorded without the tracer.
+    recorded: Recorded,
+}
 
 /// Waits for the rest of the trace to be written. When the tracer was told to leave, or the person is in a hurry, a
 /// reader that does not read is not waited for for ever.
@@ -171,7 +203,12 @@ fn await_writer(writer: &Receiver<Outcome>, hurry: &Receiver<()>, left: bool) ->
             RecvTimeoutError::Timeout => "the reader did not take the rest of it in time",
             RecvTimeoutError::Disconnected => "the consumer has failed",
         };
-        (Err(io::Error::other(why)), None, None)
+        Outcome {
+            written: Err(io::Error::other(why)),
+            status: None,
+            remark: None,
+            recorded: Recorded::default(),
+        }
     })
 }
 
@@ -219,6 +256,19 @@ fn leave(commander: &Commander, kill: bool) {
         // SIGTERM, then SIGKILL: it is not to do anything more.
         commander.send(Command::EndCommand);
         commander.send(Command::EndCommand);
+    }
+}
+
+/// Has the tracer leave when the consumer ends, however it ends: the tracer may be asleep, and programs that record by
+/// themselves may have nothing to tell it, but wait for somebody who reads.
+struct LeaveAtLast {
+    commander: Commander,
+    kill: bool,
+}
+
+impl Drop for LeaveAtLast {
+    fn drop(&mut self) {
+        leave(&self.commander, self.kill);
     }
 }
 
@@ -318,22 +368,14 @@ fn ring_after(commander: &Commander, timeout: Duration, kill: bool) {
 }
 
 /// What is said at the end, and the exit status.
-fn finish(
-    summary: &Summary,
-    written: io::Result<()>,
-    asked: Option<i32>,
-    ways: &Ways,
-) -> anyhow::Result<i32> {
+fn finish(summary: &Summary, outcome: Outcome, ways: &Ways) -> anyhow::Result<i32> {
+    let recorded = &outcome.recorded;
     if ways.stats {
-        let _ = stats::print(summary, &mut io::stderr());
+        let _ = stats::print(summary, recorded, &mut io::stderr());
     }
-    if summary.lost > 0 {
-        let lost = summary.lost;
-        complain(&format!(
-            "{lost} events were lost: they could not be written in time"
-        ));
-    }
-    written.context("cannot write the trace")?;
+    stats::tell_losses(summary, recorded);
+    let asked = outcome.status;
+    outcome.written.context("cannot write the trace")?;
     if summary.failed {
         return Err(anyhow!(
             "an internal error: please report it; the program was left as it was"

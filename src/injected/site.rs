@@ -17,7 +17,9 @@ impl Sites {
     pub fn site(&mut self, w: &mut Writer, marker: Injected) -> Written {
         let label = w.mark()?;
         self.0.push((marker, label));
-        w.asm.nop()
+        w.asm.nop()?;
+        // With the nop, the room of a jump.
+        w.asm.db(&[0x0f, 0x1f, 0x40, 0x00])
     }
 
     /// All of them.

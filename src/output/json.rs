@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use ptpytrace_arch::ArgValue;
 
 use crate::event::{Arg, Event, EventKind, Hold, Seen};
-use crate::report::{Consumer, Flow};
+use crate::report::{Consumer, Flow, digits};
 
 /// Prints `{"ts":…,"pid":…,"tid":…,"comm":…,"provider":…,"probe":…,"args":{…}}`; `ts` is CLOCK_MONOTONIC in ns,
 /// bytes that are not UTF-8 become U+FFFD. What could not be read is `null`.
@@ -21,11 +21,13 @@ impl Consumer for JsonLines {
         };
         let line = &mut self.line;
         line.clear();
-        write!(
-            line,
-            "{{\"ts\":{},\"pid\":{},\"tid\":{},\"comm\":",
-            event.time, event.pid, event.tid
-        )?;
+        line.extend_from_slice(b"{\"ts\":");
+        digits::unsigned(line, event.time);
+        line.extend_from_slice(b",\"pid\":");
+        digits::signed(line, event.pid.into());
+        line.extend_from_slice(b",\"tid\":");
+        digits::signed(line, event.tid.into());
+        line.extend_from_slice(b",\"comm\":");
         string(line, &event.comm)?;
         line.extend_from_slice(b",\"provider\":");
         string(line, &probe.provider)?;
@@ -53,8 +55,14 @@ fn string(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
 fn value(line: &mut Vec<u8>, arg: &Arg) -> io::Result<()> {
     match &arg.seen {
         Seen::Number => match arg.raw {
-            ArgValue::Signed(value) => write!(line, "{value}"),
-            ArgValue::Unsigned(value) => write!(line, "{value}"),
+            ArgValue::Signed(value) => {
+                digits::signed(line, value);
+                Ok(())
+            }
+            ArgValue::Unsigned(value) => {
+                digits::unsigned(line, value);
+                Ok(())
+            }
             ArgValue::Float(value) if value.is_finite() => Ok(serde_json::to_writer(line, &value)?),
             ArgValue::Float(value) => string(line, &value.to_string()),
         },

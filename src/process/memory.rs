@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +85,13 @@ pub struct ProcessMemory {
     file: File,
     /// Whether process_vm_readv has turned out not to be allowed or not to exist.
     vectored_refused: AtomicBool,
+}
+
+impl AsFd for ProcessMemory {
+    /// Its `/proc/PID/mem`.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl ProcessMemory {

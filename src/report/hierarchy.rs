@@ -3,17 +3,45 @@
 
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::{Consumer, Flow, text_of};
+use super::{Consumer, Flow, digits, text_of};
 use crate::event::{Arg, Event, EventKind, Hold};
 
 /// Prints `=>` at each function's entry and `<=` at its return.
 #[derive(Debug, Default)]
 pub struct Hierarchy {
-    threads: FxHashMap<i32, Indent>,
+    threads: FxHashMap<i32, Thread>,
     line: Vec<u8>,
+}
+
+/// A thread that has called functions.
+#[derive(Debug, Default)]
+struct Thread {
+    indent: Indent,
+    comm: Option<Arc<str>>,
+    /// What stands before the indentation: ` COMM(TID):`.
+    name: Vec<u8>,
+}
+
+impl Thread {
+    /// What stands before the indentation, made anew when the thread has another name.
+    fn name(&mut self, event: &Event) -> &[u8] {
+        let comm = self.comm.as_ref();
+        if !comm.is_some_and(|it| Arc::ptr_eq(it, &event.comm)) {
+            self.comm = Some(Arc::clone(&event.comm));
+            let name = &mut self.name;
+            name.clear();
+            name.push(b' ');
+            name.extend_from_slice(event.comm.as_bytes());
+            name.push(b'(');
+            digits::signed(name, event.tid.into());
+            name.extend_from_slice(b"):");
+        }
+        &self.name
+    }
 }
 
 /// SystemTap's `thread_indent` for one thread, but that it knows which functions it is in. CPython 3.15 has entries
@@ -65,21 +93,21 @@ impl Consumer for Hierarchy {
             "function__return" => false,
             _ => return Ok(Flow::Continue),
         };
-        let indent = self.threads.entry(event.tid).or_default();
-        let (micros, depth) = indent.step(entry, function(args), event.time);
+        let thread = self.threads.entry(event.tid).or_default();
+        let (micros, depth) = thread.indent.step(entry, function(args), event.time);
         let line_number = args.get(2).map_or(0, |arg| arg.raw.as_i64());
-        let arrow = if entry { "=>" } else { "<=" };
         let line = &mut self.line;
         line.clear();
-        write!(
-            line,
-            "{micros:6} {}({}):{:depth$} {arrow} ",
-            event.comm, event.tid, ""
-        )?;
+        digits::aligned(line, micros, 6);
+        line.extend_from_slice(thread.name(event));
+        digits::spaces(line, depth);
+        line.extend_from_slice(if entry { b" => " } else { b" <= " });
         line.extend_from_slice(text_of(args, 1));
         line.extend_from_slice(b" in ");
         line.extend_from_slice(text_of(args, 0));
-        writeln!(line, ":{line_number}")?;
+        line.push(b':');
+        digits::signed(line, line_number);
+        line.push(b'\n');
         out.write_all(line)?;
         Ok(Flow::Continue)
     }
@@ -87,7 +115,10 @@ impl Consumer for Hierarchy {
 
 #[cfg(test)]
 mod tests {
+    use ptpytrace_arch::ArgValue;
+
     use super::*;
+    use crate::event::{ProbeInfo, Seen, Text};
 
     /// The excerpt in CPython's documentation: times in microseconds, indentation, direction.
     #[test]
@@ -108,6 +139,68 @@ mod tests {
         ];
         for (entry, function, now, expected) in steps {
             assert_eq!(indent.step(entry, function, now), expected);
+        }
+    }
+
+    /// What a line was made with before it was made by hand.
+    fn expected(event: &Event, micros: u64, depth: usize, entry: bool, line: i64) -> String {
+        let arrow = if entry { "=>" } else { "<=" };
+        let (comm, tid) = (&event.comm, event.tid);
+        format!(
+            "{micros:6} {comm}({tid}):{:depth$} {arrow} fib in a b/c.py:{line}\n",
+            ""
+        )
+    }
+
+    #[test]
+    fn lines_are_as_std_would_format_them() {
+        let text = |text: &str| Arg {
+            raw: ArgValue::Unsigned(1),
+            seen: Seen::Text(Text {
+                bytes: text.into(),
+                truncated: false,
+            }),
+        };
+        let probe = |name: &str| {
+            Arc::new(ProbeInfo {
+                provider: "python".to_owned(),
+                name: name.to_owned(),
+                args: Vec::new(),
+                module: String::new(),
+                function: String::new(),
+                requests: Vec::new(),
+                id: 1,
+            })
+        };
+        let probes = [probe("function__return"), probe("function__entry")];
+        let mut hierarchy = Hierarchy::default();
+        let mut depth = 0usize;
+        // Deeper than std can indent.
+        for number in 0..70_000u64 {
+            let entry = !(10..=15).contains(&number);
+            let line = number.cast_signed().wrapping_mul(7919) % 5_000 - 100;
+            let time = number * number * 1000;
+            let raw = ArgValue::Signed(line);
+            let seen = Seen::Number;
+            let event = Event {
+                time,
+                pid: 1,
+                tid: 8274,
+                comm: Arc::from("python (x)"),
+                kind: EventKind::Fired {
+                    probe: Arc::clone(&probes[usize::from(entry)]),
+                    args: vec![text("a b/c.py"), text("fib"), Arg { raw, seen }],
+                },
+                context: None,
+            };
+            let mut out = Vec::new();
+            hierarchy.event(&event, None, &mut out).unwrap();
+            depth -= usize::from(!entry);
+            if number % 100 < 20 && depth <= usize::from(u16::MAX) {
+                let expected = expected(&event, time / 1000, depth, entry, line);
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+            }
+            depth += usize::from(entry);
         }
     }
 

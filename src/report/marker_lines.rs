@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Consumer, Flow};
+use super::{Consumer, Flow, digits};
 use crate::event::{Arg, Event, EventKind, Hold, ProbeInfo, Seen};
 use ptpytrace_arch::ArgValue;
 
@@ -22,13 +22,20 @@ impl Consumer for MarkerLines {
         let micros = event.time.saturating_sub(start) / 1000;
         let line = &mut self.line;
         line.clear();
-        write!(line, "{micros:6} {}({}): ", event.comm, event.tid)?;
+        digits::aligned(line, micros, 6);
+        line.push(b' ');
+        line.extend_from_slice(event.comm.as_bytes());
+        line.push(b'(');
+        digits::signed(line, event.tid.into());
+        line.extend_from_slice(b"): ");
         if probe.provider != "python" {
             write!(line, "{}:", probe.provider)?;
         }
         line.extend_from_slice(probe.name.as_bytes());
         for (index, arg) in args.iter().enumerate() {
-            write!(line, " {}=", name(probe, index))?;
+            line.push(b' ');
+            line.extend_from_slice(name(probe, index).as_bytes());
+            line.push(b'=');
             write_value(line, arg)?;
         }
         line.push(b'\n');
@@ -44,20 +51,20 @@ fn name(probe: &ProbeInfo, index: usize) -> &str {
 fn write_value(line: &mut Vec<u8>, arg: &Arg) -> io::Result<()> {
     match &arg.seen {
         Seen::Number => match arg.raw {
-            ArgValue::Signed(value) => write!(line, "{value}"),
-            ArgValue::Unsigned(value) => write!(line, "{value}"),
-            ArgValue::Float(value) => write!(line, "{value:?}"),
+            ArgValue::Signed(value) => digits::signed(line, value),
+            ArgValue::Unsigned(value) => digits::unsigned(line, value),
+            ArgValue::Float(value) => write!(line, "{value:?}")?,
         },
         Seen::Text(text) => {
             quote(line, &text.bytes)?;
             if text.truncated {
                 line.extend_from_slice(b"...");
             }
-            Ok(())
         }
-        Seen::Object(object) => write!(line, "{object}"),
-        Seen::Unreadable => write!(line, "<unreadable:{:#x}>", arg.raw.as_u64()),
+        Seen::Object(object) => write!(line, "{object}")?,
+        Seen::Unreadable => write!(line, "<unreadable:{:#x}>", arg.raw.as_u64())?,
     }
+    Ok(())
 }
 
 /// In double quotes, on one line whatever it holds: control characters and bytes that are not UTF-8 as in C.

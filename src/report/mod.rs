@@ -1,5 +1,6 @@
 //! What becomes of events when no script is given: built-in consumers, a file each.
 
+pub(crate) mod digits;
 mod hierarchy;
 mod marker_lines;
 

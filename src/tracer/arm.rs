@@ -88,7 +88,7 @@ impl Tracer {
         if !self.process_matters {
             return;
         }
-        self.restore_process(pid);
+        self.restore_process(pid, Some(pid));
         let space = self.table.processes.get(&pid).map(|process| process.space);
         if let Some(space) = space.and_then(|space| self.table.spaces.get_mut(&space)) {
             space.planted.clear();
@@ -147,6 +147,9 @@ impl Tracer {
                 .or_default()
                 .push(site);
             self.raise(space, note.semaphore, &surroundings);
+        }
+        if !wanted.is_empty() {
+            self.survey(mapped);
         }
         for (address, markers) in wanted {
             let purpose = Purpose {
@@ -214,6 +217,8 @@ impl Tracer {
             path: mapped.path.clone(),
             location: note.location,
             arguments: note.arguments.clone(),
+            way: "trap",
+            why: Vec::new(),
         };
         self.ledger.armed(site.row, record);
         site

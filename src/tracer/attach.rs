@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::arm::python_wanted;
 use super::matching::Identity;
+use super::options::Engine;
 use super::space::AddressSpace;
 use super::state::Phase;
 use super::{Launch, Tracer, spawn, sys};
@@ -121,6 +122,7 @@ impl Tracer {
         for tid in self.table.threads_of(pid) {
             self.learn_sigtrap(pid, tid);
         }
+        self.shield_running(pid);
         self.look_through(pid);
         self.enter_running(pid);
         self.tell_start(pid);
@@ -142,7 +144,7 @@ impl Tracer {
 
     /// What the kernel is to report of a tracee.
     fn reports(&self) -> i32 {
-        match self.wants_ends() {
+        match self.wants_ends() || self.options.engine != Engine::Trap {
             true => OPTIONS | libc::PTRACE_O_TRACEEXIT,
             false => OPTIONS,
         }

@@ -39,7 +39,8 @@ impl Tracer {
         let Some(process) = self.table.processes.get(&pid) else {
             return;
         };
-        let (space, followed, sigtrap) = (process.space, process.followed, process.sigtrap);
+        let (space, followed) = (process.space, process.followed);
+        let (sigtrap, shield) = (process.sigtrap, process.shield);
         if kind == ChildKind::Clone && self.process_of(child) == Some(pid) {
             self.table.add_thread(child, pid, Phase::Newborn);
         } else {
@@ -48,6 +49,7 @@ impl Tracer {
             self.add_child_process(child, space, shared, followed);
             if let Some(process) = self.table.processes.get_mut(&child) {
                 process.sigtrap = sigtrap;
+                process.shield = shield;
             }
             if let Some(thread) = self.table.threads.get_mut(&child) {
                 thread.returns = returns; // it returns from where its parent was
@@ -64,6 +66,7 @@ impl Tracer {
     }
 
     fn add_child_process(&mut self, child: i32, space: SpaceId, shared: bool, followed: bool) {
+        let from = self.table.spaces.get(&space).map(|it| it.protected);
         let space = if shared {
             space
         } else {
@@ -71,6 +74,10 @@ impl Tracer {
             self.table.add_space(copy.unwrap_or_default())
         };
         self.table.add_process(child, space, followed);
+        if let Some(from) = from.filter(|_| !shared && self.protection.is_on()) {
+            self.open_memory(child);
+            self.protect_copy(child, from);
+        }
         self.table.add_thread(child, child, Phase::Newborn);
     }
 
@@ -84,6 +91,7 @@ impl Tracer {
     pub(super) fn welcome(&mut self, thread: StoppedThread, group: bool) {
         let tid = thread.tid();
         self.open_memory(tid);
+        self.born(&thread);
         let owner = self.table.processes.get(&tid);
         let wanted = owner.is_none_or(|process| process.followed);
         if self.leaving || !wanted {
@@ -93,7 +101,7 @@ impl Tracer {
             // A child that shares its parent's memory can only be let go when nothing is planted there.
             if self.leaving || alone {
                 if owner.is_some() {
-                    self.restore_process(tid);
+                    self.restore_process(tid, Some(tid));
                 }
                 return self.part(thread, 0);
             }
@@ -101,6 +109,7 @@ impl Tracer {
         if alone_in_its_space(&self.table, tid) {
             self.look_through_copy(tid);
         }
+        self.unblock_newborn(&thread);
         let process = self.table.processes.get(&tid);
         if process.is_some_and(|process| !process.started) {
             self.tell_start(tid);
@@ -140,6 +149,10 @@ impl Tracer {
         }
         self.open_memory(pid);
         self.learn_sigtrap(pid, pid);
+        let identity = self.identity(pid);
+        if self.matcher.wants_files(&identity) && self.shield_after_exec(&thread).is_err() {
+            return;
+        }
         self.look_through(pid);
         // The launched program starts here: what went before is the tracer's.
         let process = self.table.processes.get(&pid);
@@ -172,6 +185,7 @@ impl Tracer {
         if let Some(process) = self.table.processes.get_mut(&pid) {
             process.happenings.clear();
             process.wants_calls = None;
+            process.shield = Default::default(); // execve(2)
             if matches!(process.sigtrap, Disposition::Handled(_)) {
                 process.sigtrap = Disposition::Default; // execve(2)
             }
@@ -235,10 +249,14 @@ impl Tracer {
             let mut spaces = self.table.spaces.values().chain(&self.table.left_behind);
             spaces.find(|space| space.is_planted_in(memory, breakpoint))
         });
+        let from = twin.map(|twin| twin.protected);
         let mut space = twin.map(AddressSpace::copy).unwrap_or_default();
         space.memory = memory;
         let space = self.table.add_space(space);
         self.table.add_process(orphan, space, self.options.follow);
+        if let Some(from) = from {
+            self.protect_copy(orphan, from);
+        }
         self.table.add_thread(orphan, orphan, Phase::Newborn);
     }
 }

@@ -9,57 +9,13 @@ use super::capture::{self, CaptureLimits, capture, plain};
 use super::site::Site;
 use super::stopped::StoppedThread;
 use super::{Tracer, monotonic, sys};
-use crate::event::{Arg, Delivery, Event, EventKind, Hold, ProbeInfo, Seen, Verdict};
-use crate::plan::{Captured, OF_FUNCTIONS};
+use crate::event::{Arg, Delivery, Event, EventKind, Hold, ProbeInfo, Values, Verdict};
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
 use ptpytrace_arch::ArgValue;
 
 /// How long (ns) a thread's name is believed.
 const COMM_LIFETIME: u64 = 10_000_000;
-
-/// The captured values of an event, for tests.
-struct Values<'a> {
-    event: &'a Event,
-    args: &'a [Arg],
-    target: Option<i32>,
-    /// The marker is one of a function.
-    of_function: bool,
-}
-
-impl Captured for Values<'_> {
-    fn argument(&self, index: u8) -> i64 {
-        let arg = self.args.get(usize::from(index));
-        arg.map_or(0, |arg| arg.raw.as_i64())
-    }
-
-    fn text(&self, index: u8) -> Option<&[u8]> {
-        match &self.args.get(usize::from(index))?.seen {
-            Seen::Text(text) => Some(&text.bytes),
-            _ => None,
-        }
-    }
-
-    fn is_of_function(&self) -> bool {
-        self.of_function
-    }
-
-    fn pid(&self) -> i32 {
-        self.event.pid
-    }
-
-    fn tid(&self) -> i32 {
-        self.event.tid
-    }
-
-    fn target(&self) -> i32 {
-        self.target.unwrap_or(0)
-    }
-
-    fn thread_name(&self) -> &[u8] {
-        self.event.comm.as_bytes()
-    }
-}
 
 /// Where something happens.
 #[derive(Clone, Copy, Debug)]
@@ -100,17 +56,17 @@ impl Scene<'_> {
 impl Tracer {
     /// Captures and sends the event of a site whose arguments lie where their specs say, in the registers of the
     /// last stop.
-    pub(super) fn fire(&mut self, thread: &StoppedThread, site: &Site, now: u64) {
+    pub(super) fn fire(&mut self, thread: &StoppedThread, site: &Site, now: u64) -> Heard {
         let Some((space, true)) = self.table.space_of(thread.tid()) else {
-            return;
+            return Heard::Not;
         };
         let Some(memory) = space.memory.clone() else {
             self.outbox.lost = self.outbox.lost.saturating_add(1); // a process that nobody may read
-            return;
+            return Heard::Not;
         };
         self.registers.vector = None;
         if site.needs_vector && thread.vector(&mut self.registers).is_err() {
-            return;
+            return Heard::Not;
         }
         let limits = CaptureLimits {
             max_string: site.capture.texts.limit,
@@ -125,8 +81,10 @@ impl Tracer {
             scene.registers = Some(&registers);
             self.deliver(scene, site, args, Some(memory))
         };
-        if heard == Heard::Never {
-            self.spare(thread);
+        match heard {
+            // Only an injected callback can be told.
+            Heard::Never if !self.spare(thread) => Heard::Not,
+            heard => heard,
         }
     }
 
@@ -198,10 +156,10 @@ impl Tracer {
         let values = Values {
             event,
             args,
-            target: self.target,
-            of_function: probe.provider == "python" && OF_FUNCTIONS.contains(&&*probe.name),
+            probe,
+            target: self.target.unwrap_or(0),
         };
-        if args.iter().any(|arg| arg.seen == Seen::Unreadable) {
+        if values.unreadable() {
             return Heard::Wanted;
         }
         let tests = || {

@@ -6,7 +6,7 @@
 use super::space::ImageId;
 use super::state::Phase;
 use super::stopped::StoppedThread;
-use super::table::Thread;
+use super::table::{SpaceId, Thread};
 use super::{Tracer, sys};
 use crate::process::maps;
 use crate::process::status::State;
@@ -19,7 +19,7 @@ impl Tracer {
         }
         let processes: Vec<i32> = self.table.processes.keys().copied().collect();
         for pid in processes {
-            self.restore_process(pid);
+            self.restore_process(pid, None);
         }
         // Where the agent is to be removed first, the threads are let go after that.
         let busy = self.withdraw();
@@ -31,7 +31,7 @@ impl Tracer {
 
     /// Restores and detaches one process; its threads' stops are waited for by the loop.
     pub(super) fn let_go(&mut self, pid: i32) {
-        self.restore_process(pid);
+        self.restore_process(pid, None);
         if self.table.threads_of(pid).is_empty() {
             return self.table.remove_process(pid);
         }
@@ -44,8 +44,28 @@ impl Tracer {
         }
     }
 
-    /// Puts back what was changed in a process's memory.
-    pub(super) fn restore_process(&mut self, pid: i32) {
+    /// Puts back what was changed in a process's memory. Where that takes all of its threads to stand still they are
+    /// stopped, but for `stopped`.
+    pub(super) fn restore_process(&mut self, pid: i32, stopped: Option<i32>) {
+        let space = self.table.processes.get(&pid).map(|process| process.space);
+        let diverted = |id: &SpaceId| {
+            let space = self.table.spaces.get(id);
+            space.is_some_and(|space| space.diversions.iter().any(|it| !it.mapped.is_empty()))
+        };
+        match space.filter(diverted) {
+            Some(id) => {
+                let mut paused = self.pause(id, stopped);
+                let ends = self.undivert(id);
+                self.restore_bytes(pid);
+                self.clear_out(pid, id, &mut paused);
+                drop(ends); // what threads recorded on their way out still counts
+                self.release(paused);
+            }
+            None => self.restore_bytes(pid),
+        }
+    }
+
+    fn restore_bytes(&mut self, pid: i32) {
         let present = self.present(pid);
         let breakpoint = self.arch.breakpoint();
         let Some(process) = self.table.processes.get(&pid) else {
@@ -58,6 +78,9 @@ impl Tracer {
             injection.silence(memory);
         }
         let residue = space.restore(breakpoint, present.as_deref());
+        if residue.failed.is_empty() {
+            self.protection.undone(space);
+        }
         if !residue.failed.is_empty() {
             let count = residue.failed.len();
             self.outbox.notice(
@@ -84,8 +107,11 @@ impl Tracer {
             }
             return thread.resume(signal);
         }
-        thread.detach(signal);
-        self.forget(tid);
+        if let Some(thread) = self.unshield_at_parting(thread, signal) {
+            self.remove_stub(tid);
+            thread.detach(signal);
+            self.forget(tid);
+        }
     }
 
     /// When only threads are left that no signal can stop (vfork's parent, a dead file server), they are let go by

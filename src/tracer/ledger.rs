@@ -1,6 +1,6 @@
 //! The books: how often each probe fired, what it cost, where it is armed, what was lost.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -30,6 +30,10 @@ pub struct SiteRecord {
     pub location: FileAddress,
     /// The argument specs.
     pub arguments: String,
+    /// How it was armed at the end, in the process in which that happened last.
+    pub way: &'static str,
+    /// Why not in a better way.
+    pub why: Vec<String>,
 }
 
 /// The rows, and what else is counted.
@@ -86,6 +90,20 @@ impl Ledger {
             && self.known_sites.insert(key)
         {
             row.sites.push(site);
+        }
+    }
+
+    /// Notes how a site is armed, and why not better; the file and the address in it say which.
+    pub fn way(
+        &mut self,
+        row: usize,
+        (path, location): (&Path, u64),
+        (way, why): (&'static str, Vec<String>),
+    ) {
+        let sites = self.rows.get_mut(row).map(|row| &mut row.sites);
+        let mut sites = sites.into_iter().flatten();
+        if let Some(site) = sites.find(|it| it.location.0 == location && it.path == path) {
+            (site.way, site.why) = (way, why);
         }
     }
 

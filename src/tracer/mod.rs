@@ -12,6 +12,7 @@ mod capture;
 pub mod command;
 mod context;
 mod disposition;
+mod divert;
 mod fire;
 mod function;
 mod happening;
@@ -20,12 +21,16 @@ mod injection;
 mod leave;
 pub mod ledger;
 pub mod matching;
+mod options;
 pub mod outbox;
+mod pause;
 mod placement;
 mod plant;
+mod protect;
 mod remote;
 mod rescue;
 mod semaphore;
+mod shield;
 mod sigtrap;
 mod site;
 mod slot;
@@ -37,8 +42,9 @@ mod sys;
 mod table;
 mod trap;
 mod wait;
+mod way_back;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,11 +55,13 @@ use rustc_hash::FxHashMap;
 
 pub use attach::AttachError;
 pub use disposition::ignore_what_was_ignored;
+pub use options::{Engine, Options};
 pub use spawn::Command as Launch;
 pub use sys::monotonic;
 pub use wait::Stop;
 
 use crate::event::{Delivery, Event, EventKind};
+use crate::fastpath::ring::Waker;
 use crate::plan::{Plan, Point};
 use crate::process::maps::ImageCache;
 use crate::process::proc::ProcFs;
@@ -62,6 +70,7 @@ use ledger::Ledger;
 use matching::Matcher;
 use outbox::Outbox;
 use placement::Placement;
+use protect::Protection;
 use state::{Action, step};
 use stopped::StoppedThread;
 use table::Table;
@@ -79,15 +88,6 @@ const MOST_FAILURES: u32 = 8;
 
 /// How long (ns) the child of a killed process may take to its first stop.
 const LATE: u64 = 100_000_000;
-
-/// How to trace.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Trace the processes that a traced process makes.
-    pub follow: bool,
-    /// Go on when nothing is traced (any more): others may be attached later.
-    pub stay: bool,
-}
 
 /// What there is to say at the end.
 #[derive(Debug)]
@@ -133,6 +133,7 @@ pub struct Tracer {
     orders: Orders,
     outbox: Outbox,
     ledger: Ledger,
+    protection: Protection,
     placement: Placement,
     registers: Registers,
     launched: Option<spawn::Started>,
@@ -146,6 +147,9 @@ pub struct Tracer {
     /// Processes in which the agent is to be installed or removed.
     missions: Vec<i32>,
     ticker: Option<injection::Ticker>,
+    /// Stops that were kept while threads were paused.
+    deferred: VecDeque<Waited>,
+    diverter: divert::Diverter,
     /// Fails at this trap, to see what becomes of the program.
     #[cfg(test)]
     fail_at: u64,
@@ -177,6 +181,7 @@ impl Tracer {
             outbox: Outbox::new(deliveries, orders.commands.clone()),
             orders,
             ledger: Ledger::default(),
+            protection: Protection::default(),
             placement: Placement::new(),
             registers: Registers::default(),
             launched: None,
@@ -187,9 +192,16 @@ impl Tracer {
             calls: FxHashMap::default(),
             missions: Vec::new(),
             ticker: None,
+            deferred: VecDeque::new(),
+            diverter: divert::Diverter::default(),
             #[cfg(test)]
             fail_at: 0,
         })
+    }
+
+    /// Wakes the consumer where it waits for more than the channel: it is called after everything that is sent.
+    pub fn waker(&self) -> Arc<Waker> {
+        self.outbox.waker()
     }
 
     /// The id of the process that was launched, or else attached to first.
@@ -205,7 +217,10 @@ impl Tracer {
             match panic::catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(_) if failures >= MOST_FAILURES => break,
+                Err(_) if failures >= MOST_FAILURES => {
+                    self.protection.end(false);
+                    break;
+                }
                 Err(_) => {
                     failures += 1;
                     self.outbox.pending.push(Command::Leave);
@@ -213,6 +228,7 @@ impl Tracer {
             }
         }
         self.placement.cool();
+        self.protection.end(true);
         Summary {
             command: self.command,
             exec_error: self.exec_error,
@@ -230,15 +246,18 @@ impl Tracer {
             self.obey();
         }
         self.tend_missions();
+        self.tell_guard();
         if self.outbox.closed() && !self.leaving {
             self.leave();
         }
-        let waited = match self.finished() {
-            true => match self.late_child() {
+        let kept = self.deferred.pop_front();
+        let waited = match kept {
+            Some(kept) => kept,
+            None if self.finished() => match self.late_child() {
                 Some(waited) => waited,
                 None => return false,
             },
-            false => self.placement.wait(),
+            None => self.placement.wait(),
         };
         match waited {
             Waited::Stopped(thread, stop) => self.stopped(thread, stop),
@@ -286,10 +305,15 @@ impl Tracer {
         let tid = thread.tid();
         let calls = self.wants_calls(tid) && !self.calls.contains_key(&tid);
         thread.stop_at_system_calls(calls);
+        if stop == Stop::Trap && self.shield(&thread).is_err() {
+            return;
+        }
         let Some(thread) = self.summoned(thread, stop) else {
             return;
         };
+        let stop = self.fix_up(&thread, stop);
         let Some(record) = self.table.threads.get_mut(&tid) else {
+            let _ = sys::poll_one(tid); // these news are not to come again
             self.early.insert(tid, (thread, stop));
             self.adopt_if_orphan(tid);
             return;
@@ -311,6 +335,7 @@ impl Tracer {
             }
             Action::Exec => self.exec(thread),
             Action::Exiting => {
+                self.last_words(tid);
                 self.tell_end(tid, thread.exit_status().unwrap_or(0));
                 thread.resume(0);
             }
@@ -351,6 +376,7 @@ impl Tracer {
     /// Removes a thread from the books and tells the consumer.
     fn forget(&mut self, tid: i32) {
         self.calls.remove(&tid);
+        self.last_words(tid);
         let Some(thread) = self.table.threads.get(&tid) else {
             return;
         };

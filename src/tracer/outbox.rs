@@ -1,10 +1,13 @@
 //! The tracer's end of the channel to the consumer. When it is full the tracer waits, and with it the traced thread:
 //! nothing is lost. Only a command to leave ends that wait; what is dropped from then on is counted.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
 use super::command::Command;
 use crate::event::{Delivery, Notice, Verdict};
+use crate::fastpath::ring::Waker;
 
 /// Sends events and remarks.
 #[derive(Debug)]
@@ -17,6 +20,18 @@ pub struct Outbox {
     pub lost: u64,
     closed: bool,
     hurry: bool,
+    /// Goes after the sender: the consumer then finds the channel closed.
+    waker: WakeAtLast,
+}
+
+/// Wakes the consumer, for the last time when it is dropped.
+#[derive(Debug, Default)]
+struct WakeAtLast(Arc<Waker>);
+
+impl Drop for WakeAtLast {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 impl Outbox {
@@ -29,7 +44,13 @@ impl Outbox {
             lost: 0,
             closed: false,
             hurry: false,
+            waker: WakeAtLast::default(),
         }
+    }
+
+    /// Wakes the consumer where it waits for other things than the channel, too.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker.0)
     }
 
     /// Whether the consumer has gone: its output was closed.
@@ -44,6 +65,7 @@ impl Outbox {
             Err(TrySendError::Disconnected(_)) => self.closed = true,
             Err(TrySendError::Full(delivery)) => self.wait(delivery),
         }
+        self.waker.0.wake();
     }
 
     /// Tells the person something.

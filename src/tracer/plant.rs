@@ -10,6 +10,7 @@ use super::space::{AddressSpace, ImageId, Planted, Purpose};
 use crate::address::{FileAddress, RuntimeAddress};
 use crate::cpython::Version;
 use crate::elf::Note;
+use crate::fastpath::guard::Undo;
 use crate::process::maps::MappedImage;
 use ptpytrace_arch::{HookStep, ReadMemory};
 
@@ -30,6 +31,11 @@ impl Tracer {
         };
         if space.raised.iter().any(|raised| raised.address == address) {
             return;
+        }
+        if let Some(raised) = Raised::next(address, &surroundings.memory) {
+            let address = address.0;
+            let undo = Undo::Semaphore { address, raised };
+            self.protection.changing(space, &[undo]);
         }
         match Raised::raise(address, surroundings.id.clone(), &surroundings.memory) {
             Some(raised) => space.raised.push(raised),
@@ -132,6 +138,9 @@ impl Tracer {
         let movable = movable && self.arch.relocate(code, address.0, address.0).is_some();
         let original = code.get(..breakpoint.len());
         let original = original.filter(|_| after.is_some() || movable);
+        if let Some(original) = original {
+            self.protect_code(space, address.0, (breakpoint, original));
+        }
         let written = match original {
             Some(_) => memory
                 .write(address.0, breakpoint)

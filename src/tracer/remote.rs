@@ -5,6 +5,8 @@
 //! the kernel looks at restarting again. All signals are blocked meanwhile, so none is delivered with the wrong
 //! registers.
 
+use std::cell::Cell;
+
 use nix::sys::ptrace::syscall_info;
 use nix::unistd::Pid;
 use ptpytrace_arch::{Arch, Registers};
@@ -12,6 +14,7 @@ use ptpytrace_arch::{Arch, Registers};
 use super::stopped::{Gone, StoppedThread};
 use super::sys;
 use super::wait::Stop;
+use super::way_back;
 
 /// PTRACE_GET_SYSCALL_INFO's answer at the end of a system call.
 const AT_EXIT: u8 = libc::PTRACE_SYSCALL_INFO_EXIT;
@@ -26,6 +29,10 @@ pub struct Remote<'a> {
     saved: Registers,
     bytes: usize,
     mask: u64,
+    /// The stack pointer meanwhile.
+    stack: Option<u64>,
+    /// A signal that stops, of which it was told meanwhile: no mask keeps SIGSTOP off.
+    stopped_by: Cell<Option<i32>>,
 }
 
 /// Why it did not work.
@@ -53,6 +60,12 @@ impl<'a> Remote<'a> {
         let mut saved = Registers::default();
         let bytes = thread.registers(&mut saved)?;
         let mask = sys::get_signal_mask(thread.tid()).map_err(|_| RemoteError::Gone)?;
+        let stack = way_back::prepare(thread, &saved, mask, at);
+        if let Some(stack) = stack {
+            // From here on it would find back with its own mask.
+            let registers = way_back::departure(&saved, at, stack);
+            thread.set_registers(&registers, bytes)?;
+        }
         sys::set_signal_mask(thread.tid(), u64::MAX).map_err(|_| RemoteError::Gone)?;
         Ok(Remote {
             thread,
@@ -61,13 +74,15 @@ impl<'a> Remote<'a> {
             saved,
             bytes,
             mask,
+            stack,
+            stopped_by: Cell::new(None),
         })
     }
 
-    /// The stack pointer of the thread.
+    /// The stack pointer of the thread meanwhile. What lies more than 128 bytes below it is nobody's.
     pub fn stack_pointer(&self) -> u64 {
         let word = self.saved.general.get(self.arch.sp_index());
-        word.copied().unwrap_or(0)
+        self.stack.or(word.copied()).unwrap_or(0)
     }
 
     /// Makes one system call; the result is negative for an error.
@@ -75,6 +90,11 @@ impl<'a> Remote<'a> {
         let mut registers = self.saved.clone();
         self.arch
             .prepare_system_call(&mut registers, self.at, number as u64, arguments);
+        if let (Some(stack), Some(word)) =
+            (self.stack, registers.general.get_mut(self.arch.sp_index()))
+        {
+            *word = stack;
+        }
         self.thread.set_registers(&registers, self.bytes)?;
         loop {
             sys::to_system_call(self.thread.tid(), 0).map_err(|_| RemoteError::Gone)?;
@@ -95,14 +115,24 @@ impl<'a> Remote<'a> {
         sys::interrupt(tid).map_err(|_| RemoteError::Gone)?;
         sys::cont(tid, 0).map_err(|_| RemoteError::Gone)?;
         self.wait()?;
+        sys::set_signal_mask(tid, self.mask).map_err(|_| RemoteError::Gone)?;
         self.thread.set_registers(&self.saved, self.bytes)?;
-        sys::set_signal_mask(tid, self.mask).map_err(|_| RemoteError::Gone)
+        if let Some(signal) = self.stopped_by.take() {
+            // Once more, now that it can be dealt with. ESRCH: it has ended.
+            let _ = sys::signal_process(tid, signal);
+        }
+        Ok(())
     }
 
     fn wait(&self) -> Result<(), RemoteError> {
         match sys::wait_one(self.thread.tid()).map(Stop::from_status) {
             Ok(stop @ (Stop::Exited(_) | Stop::Killed(_))) => Err(RemoteError::Ended(stop)),
-            Ok(_) => Ok(()),
+            Ok(stop) => {
+                if let Stop::Signal(signal @ libc::SIGSTOP) | Stop::Group(signal) = stop {
+                    self.stopped_by.set(Some(signal));
+                }
+                Ok(())
+            }
             Err(_) => Err(RemoteError::Gone),
         }
     }

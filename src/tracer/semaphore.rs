@@ -22,6 +22,11 @@ fn read(address: RuntimeAddress, memory: &ProcessMemory) -> Option<u16> {
 }
 
 impl Raised {
+    /// What its value is to be once it is counted up.
+    pub fn next(address: RuntimeAddress, memory: &ProcessMemory) -> Option<u16> {
+        read(address, memory)?.checked_add(1)
+    }
+
     /// Counts it up; `None` when it cannot be read or written, or stands at its highest value.
     pub fn raise(
         address: RuntimeAddress,

@@ -12,18 +12,20 @@
 
 use std::path::Path;
 
-use ptpytrace_arch::ReadMemory;
+use ptpytrace_arch::{ReadMemory, Registers};
 
 use super::remote::{Remote, RemoteError};
 use super::stopped::{Gone, StoppedThread};
-use super::{Tracer, sys};
+use super::{Tracer, sys, way_back};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
 use crate::process::status::Seccomp;
 
+/// The first of the signals that glibc and musl keep for themselves.
+const LIBRARY_SIGNAL: i32 = 32;
 /// SIGTRAP in a signal mask.
-const BIT: u64 = 1 << (libc::SIGTRAP - 1);
+pub(super) const BIT: u64 = 1 << (libc::SIGTRAP - 1);
 
 /// The functions by which programs change dispositions and masks, and where they are looked for (sonames begin so).
 pub const FUNCTIONS: [(&str, Watched); 3] = [
@@ -57,7 +59,7 @@ pub enum Disposition {
 
 impl Disposition {
     /// From the first word of `struct sigaction`.
-    fn of_handler(handler: u64) -> Disposition {
+    pub(super) fn of_handler(handler: u64) -> Disposition {
         match handler as libc::sighandler_t {
             libc::SIG_DFL => Disposition::Default,
             libc::SIG_IGN => Disposition::Ignored,
@@ -76,7 +78,9 @@ impl Disposition {
     }
 }
 
-/// A system call instruction in the code that the kernel maps into every process (vdso(7)).
+/// Where a stopped thread can be made to make system calls, in the page that the kernel maps into every process
+/// (vdso(7)): at a [`way_back::STUB`] behind the code there, which is written if it can be, or else at any system call
+/// instruction.
 pub(super) fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) -> Option<u64> {
     let mappings = maps::read(pid).ok()?;
     let vdso = mappings
@@ -84,8 +88,16 @@ pub(super) fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) 
         .find(|mapping| mapping.path.as_deref() == Some(Path::new("[vdso]")))?;
     let mut code = vec![0; usize::try_from(vdso.length()).ok()?.min(1 << 20)];
     let read = memory.read(vdso.start.0, &mut code);
-    let mut windows = code.get(..read)?.windows(wanted.len());
-    let offset = windows.position(|window| window == wanted)?;
+    let code = code.get(..read)?;
+    if let Some(offset) = way_back::room_for_stub(code, wanted) {
+        let at = vdso.start.0.checked_add(offset as u64)?;
+        if memory.write(at, &way_back::STUB).is_ok() {
+            return Some(at);
+        }
+    }
+    let offset = code
+        .windows(wanted.len())
+        .position(|window| window == wanted)?;
     vdso.start.0.checked_add(offset as u64)
 }
 
@@ -117,12 +129,17 @@ impl Tracer {
             };
         }
         if let Some(thread) = self.table.threads.get_mut(&tid) {
-            thread.blocks_sigtrap |= status.blocked.contains(libc::SIGTRAP);
+            let blocked = &status.blocked;
+            // C libraries block everything for a moment when they make a thread, their own signals too, which programs
+            // cannot block by pthread_sigmask.
+            let for_a_moment = blocked.contains(LIBRARY_SIGNAL);
+            thread.blocks_sigtrap |= blocked.contains(libc::SIGTRAP) && !for_a_moment;
         }
     }
 
     /// A thread stands at the first instruction of a watched function: notes what it asks for.
-    pub(super) fn watch(&mut self, tid: i32, watched: Watched) {
+    pub(super) fn watch(&mut self, thread: &StoppedThread, watched: Watched) {
+        let tid = thread.tid();
         let words = self.arch.argument_words();
         let argument = |index: usize| {
             let word = words.get(index)?;
@@ -141,15 +158,19 @@ impl Tracer {
             return; // it only asks, or fails
         }
         let (first, value) = (first as i32, u64::from_ne_bytes(bytes));
-        let Some(thread) = self.table.threads.get_mut(&tid) else {
+        let value = match watched {
+            Watched::Mask => self.keep_unblocked(thread, first, (pointer, value)),
+            Watched::Disposition => value,
+        };
+        let Some(record) = self.table.threads.get_mut(&tid) else {
             return;
         };
         match watched {
             Watched::Mask => {
-                thread.blocks_sigtrap = blocked_after(thread.blocks_sigtrap, first, value);
+                record.blocks_sigtrap = blocked_after(record.blocks_sigtrap, first, value);
             }
             Watched::Disposition if first == libc::SIGTRAP => {
-                if let Some(process) = self.table.processes.get_mut(&thread.pid) {
+                if let Some(process) = self.table.processes.get_mut(&record.pid) {
                     process.sigtrap = Disposition::of_handler(value);
                 }
             }
@@ -157,12 +178,28 @@ impl Tracer {
         }
     }
 
-    /// After a hit: puts back what the kernel has reset.
-    pub(super) fn repair(&mut self, thread: &StoppedThread) -> Result<(), Gone> {
+    /// Whether a thread that stands at the first instruction of a watched function asks for, or sets, the disposition
+    /// of SIGTRAP.
+    pub(super) fn asks_for_sigtrap(&self, watched: Watched) -> bool {
+        let word = self.arch.argument_words().first();
+        let signal = word.and_then(|word| self.registers.general.get(*word));
+        watched == Watched::Disposition
+            && signal.is_some_and(|signal| *signal as i32 == libc::SIGTRAP)
+    }
+
+    /// After a hit: puts back what the kernel has reset. True when the thread has been made to make system calls for
+    /// that: it then stands at the breakpoint, to run into it again should nobody carry it on.
+    pub(super) fn repair(&mut self, thread: &StoppedThread) -> Result<bool, Gone> {
         let Some(record) = self.table.threads.get(&thread.tid()) else {
-            return Ok(());
+            return Ok(false);
         };
         let blocked = record.blocks_sigtrap;
+        let process = self.table.processes.get_mut(&record.pid);
+        if let Some(process) = process
+            && blocked
+        {
+            process.shield.up = false;
+        }
         let process = self.table.processes.get(&record.pid);
         let lost = process.and_then(|process| process.sigtrap.lost_at_a_hit(blocked));
         if let Some(handler) = lost {
@@ -179,7 +216,17 @@ impl Tracer {
             // It fails only when the thread has been killed.
             let _ = sys::set_signal_mask(thread.tid(), mask | BIT);
         }
-        Ok(())
+        Ok(lost.is_some())
+    }
+
+    /// Sets a thread that is stopped behind a breakpoint on it.
+    pub(super) fn step_back(&mut self, thread: &StoppedThread) -> Result<(), Gone> {
+        let mut registers = Registers::default();
+        let bytes = thread.registers(&mut registers)?;
+        if let Some(pc) = registers.general.get_mut(self.arch.pc_index()) {
+            *pc = pc.wrapping_sub(self.arch.pc_after_breakpoint());
+        }
+        thread.set_registers(&registers, bytes)
     }
 
     /// Sets the handler of SIGTRAP by two system calls in the program; the rest of the disposition is still there.
@@ -200,6 +247,7 @@ impl Tracer {
         if status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off)) {
             return Ok(()); // a filter might kill the program for it
         }
+        self.step_back(thread)?;
         let remote = Remote::begin(thread, self.arch, at)?;
         // Below the red zone; what lies there is nobody's.
         let action = remote.stack_pointer().wrapping_sub(1024) & !15;
@@ -222,6 +270,30 @@ impl Tracer {
             space.system_call = find_system_call(pid, &memory, self.arch.system_call());
         }
         space.system_call
+    }
+
+    /// Before the last thread of a process is let go: removes what was written for its system calls.
+    pub(super) fn remove_stub(&mut self, tid: i32) {
+        let Some(pid) = self.table.threads.get(&tid).map(|it| it.pid) else {
+            return;
+        };
+        let Some(process) = self.table.processes.get(&pid) else {
+            return;
+        };
+        let Some(space) = self.table.spaces.get_mut(&process.space) else {
+            return;
+        };
+        if process.threads > 1 || space.users > 1 {
+            return;
+        }
+        let mut bytes = way_back::STUB;
+        if let Some((at, memory)) = space.system_call.zip(space.memory.as_ref())
+            && memory.read(at, &mut bytes) == bytes.len()
+            && bytes == way_back::STUB
+            && memory.write(at, &[0; way_back::STUB.len()]).is_ok()
+        {
+            space.system_call = None;
+        }
     }
 
     /// Whether a SIGTRAP that is about to be delivered is one that the program ignores: one that somebody sent, not

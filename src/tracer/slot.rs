@@ -117,6 +117,8 @@ impl Tracer {
             u64::MAX,
             0,
         ];
+        // Should the tracer be killed now, the thread runs into the breakpoint again.
+        self.step_back(thread)?;
         let remote = Remote::begin(thread, self.arch, at)?;
         let mapped = remote.call(libc::SYS_mmap, &arguments)?;
         remote.finish()?;

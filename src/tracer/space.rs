@@ -9,8 +9,10 @@ use std::sync::Arc;
 use ptpytrace_arch::{HookStep, ReadMemory};
 use rustc_hash::FxHashMap;
 
+use super::divert::{Attempts, Diversion};
 use super::function::{FunctionSite, Slots};
 use super::injection::{AgentPoint, Injection};
+use super::protect::Protected;
 use super::semaphore::Raised;
 use super::sigtrap::Watched;
 use super::site::Site;
@@ -50,6 +52,12 @@ impl Purpose {
     pub fn is_entrance(&self) -> bool {
         let other = self.linker || self.returns || self.signals.is_some() || self.is_probe();
         self.agent == Some(AgentPoint::Entrance) && !other
+    }
+
+    /// Whether something else is to be done than to fire markers.
+    pub fn is_more_than_markers(&self) -> bool {
+        let other = self.linker || self.returns || !self.functions.is_empty();
+        other || self.signals.is_some() || self.agent.is_some()
     }
 
     /// Whether it is more than the tracer's own bookkeeping.
@@ -110,10 +118,18 @@ pub struct AddressSpace {
     pub slots: Slots,
     /// The markers that are injected.
     pub injection: Option<Box<Injection>>,
+    /// Sites that record without a trap.
+    pub diversions: Vec<Diversion>,
+    /// What was tried to that end.
+    pub attempts: Attempts,
+    /// What a forked child has of its parent's diversions: pages of no use.
+    pub leftovers: Vec<Range<u64>>,
     /// How many processes live in it.
     pub users: usize,
     /// For which process it was looked through.
     pub owner: i32,
+    /// What the guard knows of it.
+    pub protected: Protected,
 }
 
 /// What could not be put back.
@@ -135,8 +151,12 @@ impl AddressSpace {
             code: self.code.clone(),
             slots: self.slots.clone(),
             injection: self.injection.as_ref().map(|it| Box::new(it.copy())),
+            diversions: self.diversions.iter().map(Diversion::copy).collect(),
+            attempts: Attempts::default(),
+            leftovers: self.leftovers.clone(),
             users: 1,
             owner: self.owner,
+            protected: self.protected.copy(),
         }
     }
 
@@ -175,7 +195,10 @@ impl AddressSpace {
             && self
                 .planted
                 .keys()
-                .all(|address| holds(memory, *address, breakpoint) == Some(true))
+                .all(|address| match self.diverted(*address) {
+                    Some(site) => site.stands_in(memory),
+                    None => holds(memory, *address, breakpoint) == Some(true),
+                })
     }
 
     /// Forgets what lay in images that are no longer mapped, and says which images are new.
@@ -185,6 +208,9 @@ impl AddressSpace {
         self.planted
             .retain(|_, planted| images.contains(&planted.image));
         self.raised.retain(|raised| images.contains(&raised.image));
+        for diversion in &mut self.diversions {
+            diversion.keep_only(images);
+        }
     }
 }
 

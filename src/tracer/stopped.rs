@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use ptpytrace_arch::Registers;
 
 use super::sys::{self, SignalInfo, SystemCall};
+use super::wait::Stop;
 
 /// The thread is no longer there: it was killed while it was stopped. Its end will be reported by waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,20 @@ impl StoppedThread {
     /// The signal about to be delivered.
     pub fn signal_info(&self) -> Result<SignalInfo, Gone> {
         sys::signal_info(self.tid).map_err(gone)
+    }
+
+    /// Whether it is about to make a system call, or is gone.
+    pub fn begins_system_call(&self) -> bool {
+        !matches!(
+            self.system_call(),
+            Ok(SystemCall::Other | SystemCall::Return(_))
+        )
+    }
+
+    /// Lets a thread that has called exec come back from that call. [`Stop::SystemCall`] then, or its end.
+    pub fn finish_exec(&self) -> Result<Stop, Gone> {
+        sys::to_system_call(self.tid, 0).map_err(gone)?;
+        sys::wait_one(self.tid).map(Stop::from_status).map_err(gone)
     }
 
     /// Whether a breakpoint's SIGTRAP waits for this thread: it has executed the breakpoint, but stopped for another

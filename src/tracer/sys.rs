@@ -101,6 +101,19 @@ pub fn signal_info(tid: i32) -> Result<SignalInfo, Errno> {
     Ok(told(&info))
 }
 
+/// PTRACE_SETSIGINFO: a breakpoint's SIGTRAP, which the kernel is about to deliver, with these words where others have
+/// an address.
+pub fn note_in_breakpoint_signal(tid: i32, note: [u64; 2]) -> Result<(), Errno> {
+    const SI_KERNEL: u64 = 0x80;
+    // siginfo_t: number and error, code and padding, then what depends on the code; 128 bytes.
+    let mut info = [0u64; 16];
+    let [one, other] = note;
+    let words = [libc::SIGTRAP as u64, SI_KERNEL, one, other];
+    let places = info.iter_mut().zip(words);
+    places.for_each(|(place, word)| *place = word);
+    request(libc::PTRACE_SETSIGINFO, tid, 0, info.as_ptr() as usize).map(drop)
+}
+
 fn told(info: &libc::siginfo_t) -> SignalInfo {
     let sent = matches!(
         info.si_code,
@@ -260,14 +273,42 @@ pub fn same_address_space(one: i32, other: i32) -> Option<bool> {
     }
 }
 
-/// wait4(2) for any child or tracee of this very thread (a program that uses the library may have others); `Ok(None)`
-/// when `block` is false and none has news.
+/// Waits for any child or tracee of this very thread (a program that uses the library may have others); `Ok(None)` when
+/// `block` is false and none has news.
+///
+/// The news that a thread is about to get SIGTRAP are left with the kernel (waitid(2), WNOWAIT). Once they are taken it
+/// holds the signal for dealt with, and should this program be killed the thread would go on behind the first byte of a
+/// breakpoint's instruction. [`cont`] and its like take them.
 pub fn wait_any(block: bool) -> Result<Option<(i32, i32)>, Errno> {
-    let mut status = 0;
     let flags = libc::__WALL | libc::__WNOTHREAD | if block { 0 } else { libc::WNOHANG };
+    loop {
+        // SAFETY: siginfo_t is plain data for which all zeros is valid.
+        let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+        let what = flags | libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
+        // SAFETY: info outlives the call.
+        Errno::result(unsafe { libc::waitid(libc::P_ALL, 0, &mut info, what) })?;
+        // SAFETY: waitid fills these fields, or leaves the zeros.
+        let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        if tid == 0 {
+            return Ok(None);
+        }
+        if info.si_code == libc::CLD_TRAPPED && status == libc::SIGTRAP {
+            return Ok(Some((tid, (status << 8) | 0x7f)));
+        }
+        if let Some(status) = poll_one(tid)? {
+            return Ok(Some((tid, status)));
+        }
+    }
+}
+
+/// wait4(2) for one tracee; `Ok(None)` when it has no news.
+pub fn poll_one(tid: i32) -> Result<Option<i32>, Errno> {
+    let mut status = 0;
+    let flags = libc::__WALL | libc::WNOHANG;
     // SAFETY: status outlives the call.
-    let tid = Errno::result(unsafe { libc::wait4(-1, &mut status, flags, std::ptr::null_mut()) })?;
-    Ok((tid != 0).then_some((tid, status)))
+    let seen =
+        Errno::result(unsafe { libc::wait4(tid, &mut status, flags, std::ptr::null_mut()) })?;
+    Ok((seen != 0).then_some(status))
 }
 
 /// wait4(2) for one tracee.
@@ -282,6 +323,11 @@ pub fn wait_one(tid: i32) -> Result<i32, Errno> {
             Err(errno) => return Err(errno),
         }
     }
+}
+
+/// Lets a stopped thread execute one instruction.
+pub fn single_step(tid: i32) -> Result<(), Errno> {
+    request(libc::PTRACE_SINGLESTEP, tid, 0, 0).map(drop)
 }
 
 /// The calling thread's id.

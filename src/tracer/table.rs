@@ -6,9 +6,11 @@ use std::sync::Arc;
 use ptpytrace_arch::Registers;
 use rustc_hash::FxHashMap;
 
+use super::divert::Diversion;
 use super::function::Pending;
 use super::happening::Happening;
 use super::placement::ThreadPlacement;
+use super::shield::Shielding;
 use super::sigtrap::Disposition;
 use super::site::Site;
 use super::space::AddressSpace;
@@ -39,6 +41,8 @@ pub struct Thread {
     pub in_call: Option<u64>,
     /// It has SIGTRAP blocked, as far as it knows.
     pub blocks_sigtrap: bool,
+    /// Its thread pointer, once it has a ring; 0 before.
+    pub pointer: u64,
     /// How hot it runs, and where.
     pub placement: ThreadPlacement,
 }
@@ -56,6 +60,7 @@ impl Thread {
             returns: Vec::new(),
             in_call: None,
             blocks_sigtrap: false,
+            pointer: 0,
             placement: ThreadPlacement::default(),
         }
     }
@@ -70,6 +75,8 @@ pub struct Process {
     pub followed: bool,
     /// What it wants done about SIGTRAP.
     pub sigtrap: Disposition,
+    /// The handler of SIGTRAP that stands in for it.
+    pub shield: Shielding,
     /// How many of its threads are traced.
     pub threads: usize,
     /// What may happen to it, with its site where it is asked for.
@@ -97,6 +104,8 @@ pub struct Table {
     pub spaces: FxHashMap<SpaceId, AddressSpace>,
     /// Those that nobody lives in any more, the last few: a child of a killed process may turn up with a copy.
     pub left_behind: VecDeque<AddressSpace>,
+    /// What the guard calls the address spaces that are gone.
+    pub released: Vec<u64>,
     next_space: u64,
 }
 
@@ -106,6 +115,7 @@ impl Table {
         self.next_space = self.next_space.wrapping_add(1);
         let id = SpaceId(self.next_space);
         space.users = 0;
+        space.protected.key = self.next_space;
         self.spaces.insert(id, space);
         id
     }
@@ -119,6 +129,7 @@ impl Table {
             space,
             followed,
             sigtrap: Disposition::default(),
+            shield: Shielding::default(),
             threads: 0,
             happenings: FxHashMap::default(),
             wants_calls: None,
@@ -192,6 +203,7 @@ impl Table {
             if space.users == 0
                 && let Some(space) = self.spaces.remove(&id)
             {
+                self.released.push(id.0);
                 self.leave_behind(space);
             }
         }
@@ -200,6 +212,7 @@ impl Table {
     fn leave_behind(&mut self, mut space: AddressSpace) {
         if !space.planted.is_empty() {
             space.memory = None; // it is gone
+            space.diversions.iter_mut().for_each(Diversion::end);
             self.left_behind.truncate(MOST_LEFT_BEHIND - 1);
             self.left_behind.push_front(space);
         }

@@ -49,8 +49,8 @@ fn tracer() -> (Tracer, Receiver<Delivery>) {
     let functions = MarkerPattern::parse("python:function__*").expect("a pattern");
     let plan = Plan::of_markers(&[functions], 4096, Limits::default());
     let options = Options {
-        follow: true,
-        stay: false,
+        engine: Engine::Trap,
+        ..Options::default()
     };
     let tracer = Tracer::new(Arc::new(plan), options, orders, sender).expect("a known CPU");
     (tracer, deliveries)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ptpytrace_arch::{Arch, HookStep, ReadMemory, X86_64};
 
+use super::fire::Heard;
 use super::remote::RemoteError;
 use super::space::Purpose;
 use super::stopped::{Gone, StoppedThread};
@@ -20,9 +21,13 @@ impl Tracer {
         let Ok(found) = self.find(&thread) else {
             return; // killed meanwhile
         };
+        let mut marked = false;
         let signal = match found {
             None if self.ignores(&thread) => 0,
-            None => libc::SIGTRAP,
+            None => match self.expose_to_signal(&thread) {
+                Ok(signal) => signal,
+                Err(Gone) => return,
+            },
             Some(purpose) => {
                 if purpose.returns {
                     let at = self.registers.general.get(self.arch.pc_index());
@@ -33,13 +38,17 @@ impl Tracer {
                     self.function_entered(&thread, function, now);
                 }
                 for site in &purpose.markers {
-                    self.fire(&thread, site, now);
+                    // A function that nobody wants is no reason to divert.
+                    marked |= self.fire(&thread, site, now) != Heard::Never;
                 }
                 if purpose.linker && !part {
                     self.look_through(thread.tid());
                 }
                 if let Some(watched) = purpose.signals {
-                    self.watch(thread.tid(), watched);
+                    self.watch(&thread, watched);
+                    if self.asks_for_sigtrap(watched) && self.hide_shield(&thread).is_err() {
+                        return;
+                    }
                 }
                 if let Some(point) = purpose.agent {
                     let Some(back) = self.agent_point(thread, point, part) else {
@@ -47,9 +56,18 @@ impl Tracer {
                     };
                     thread = back;
                 }
+                if purpose.signals.is_none() && !part && self.shield(&thread).is_err() {
+                    return;
+                }
                 0
             }
         };
+        if signal == 0 && !part && marked {
+            let Some(back) = self.consider_diversion(thread) else {
+                return;
+            };
+            thread = back;
+        }
         self.tell_signal(&thread, signal);
         if part {
             return self.part(thread, signal);
@@ -81,23 +99,30 @@ impl Tracer {
             return Ok(None);
         };
         let (purpose, after) = (Arc::clone(&planted.purpose), planted.after);
+        let diverted = space.diverted(site).map(|it| it.tail.address);
         let memory = space.memory.clone();
         if self.may_be_a_signal(thread) && thread.signal_info()?.code <= 0 {
             return Ok(None);
         }
-        self.repair(thread)?;
+        let repaired = self.repair(thread)?;
         let before = match after {
             Some(HookStep::Nop(_)) => None,
             _ => Some(self.registers.general),
         };
+        // Diverted since it was hit.
+        let after = after.filter(|_| diverted.is_none());
         let target = match after {
+            _ if diverted.is_some() => diverted,
             Some(after) => self.step_over(site, after, memory.as_deref()),
             None => Some(self.elsewhere(thread, site)?),
         };
         let Some(target) = target else {
             return Ok(None);
         };
-        if target != pc || before.is_some() {
+        if target != pc || before.is_some() || repaired {
+            let words = before.as_ref().unwrap_or(&self.registers.general);
+            let sp = words.get(self.arch.sp_index()).copied().unwrap_or(0);
+            self.note_move(thread, pc, sp);
             if let Some(word) = self.registers.general.get_mut(pc_index) {
                 *word = target;
             }

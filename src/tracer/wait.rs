@@ -1,6 +1,8 @@
 //! The one door for waiting: what wait4(2) says becomes a [`Stop`], and a stopped thread becomes a
 //! [`StoppedThread`], which nothing else can make.
 
+use std::time::{Duration, Instant};
+
 use nix::errno::Errno;
 
 use super::stopped::StoppedThread;
@@ -96,12 +98,30 @@ pub enum Waited {
 /// Waits for the next tracee; with `block` false only takes what is there.
 pub fn wait(block: bool) -> Waited {
     match sys::wait_any(block) {
-        Ok(Some((tid, status))) => match Stop::from_status(status) {
-            stop @ (Stop::Exited(_) | Stop::Killed(_)) => Waited::Ended(tid, stop),
-            stop => Waited::Stopped(StoppedThread::new(tid), stop),
-        },
+        Ok(Some((tid, status))) => told(tid, status),
         Err(Errno::ECHILD) => Waited::NoChildren,
         Ok(None) | Err(_) => Waited::Interrupted,
+    }
+}
+
+/// Waits for one tracee, for so long; [`Waited::Interrupted`] when it has no news by then.
+pub fn wait_for(tid: i32, patience: Duration) -> Waited {
+    const PAUSE: Duration = Duration::from_micros(20);
+    let begun = Instant::now();
+    loop {
+        match sys::poll_one(tid) {
+            Ok(Some(status)) => return told(tid, status),
+            Err(Errno::ECHILD) => return Waited::NoChildren,
+            Ok(None) | Err(_) if begun.elapsed() >= patience => return Waited::Interrupted,
+            Ok(None) | Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+fn told(tid: i32, status: i32) -> Waited {
+    match Stop::from_status(status) {
+        stop @ (Stop::Exited(_) | Stop::Killed(_)) => Waited::Ended(tid, stop),
+        stop => Waited::Stopped(StoppedThread::new(tid), stop),
     }
 }
 

@@ -132,16 +132,21 @@ pub struct Code {
 impl Code {
     /// Every byte of every executable mapping of a process that is not as in its file.
     pub fn differences(&mut self, pid: i32) -> Vec<String> {
-        let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+        self.differences_if_alive(pid).unwrap()
+    }
+
+    /// The same; an error for a process that ends meanwhile.
+    pub fn differences_if_alive(&mut self, pid: i32) -> std::io::Result<Vec<String>> {
+        let memory = File::open(format!("/proc/{pid}/mem"))?;
         let mut found = Vec::new();
         let mut compared = 0;
         for mapping in mappings(pid).iter().filter(|mapping| mapping.executable) {
-            let file = self
-                .files
-                .entry(mapping.path.clone())
-                .or_insert_with(|| fs::read(&mapping.path).unwrap());
+            let file = self.files.entry(mapping.path.clone()).or_insert_with(|| {
+                let read = fs::read(&mapping.path);
+                read.unwrap_or_else(|error| panic!("{}: {error}", mapping.path.display()))
+            });
             let mut code = vec![0; (mapping.end - mapping.start) as usize];
-            memory.read_exact_at(&mut code, mapping.start).unwrap();
+            memory.read_exact_at(&mut code, mapping.start)?;
             let original = &file[(mapping.offset as usize).min(file.len())..];
             compared += code.len();
             // The last page may reach past the file's end.
@@ -159,6 +164,6 @@ impl Code {
             );
         }
         assert!(compared > 1 << 20, "process {pid} has hardly any code");
-        found
+        Ok(found)
     }
 }

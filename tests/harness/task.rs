@@ -23,6 +23,13 @@ pub fn field(status: &str, name: &str) -> String {
     line.unwrap_or_default().trim().to_owned()
 }
 
+/// Whether a process has a handler for a signal.
+pub fn catches(pid: i32, signal: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = u64::from_str_radix(&field(&status, "SigCgt"), 16).unwrap_or(0);
+    caught >> (signal - 1) & 1 == 1
+}
+
 /// A process's threads; none when it has ended.
 pub fn tasks(pid: i32) -> Vec<Task> {
     let entries = fs::read_dir(format!("/proc/{pid}/task"))

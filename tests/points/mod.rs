@@ -16,7 +16,7 @@ use ptpytrace::event::{Arg, Delivery, Event, EventKind, Hold, ProbeInfo, Verdict
 use ptpytrace::plan::{Capture, MarkerSource, Plan, Point, Request, Within};
 use ptpytrace::probe::glob::Glob;
 use ptpytrace::tracer::command::{self};
-use ptpytrace::tracer::{Launch, Options, Summary, Tracer};
+use ptpytrace::tracer::{Engine, Launch, Options, Summary, Tracer};
 
 use crate::harness::tracer::Scratch;
 
@@ -102,7 +102,8 @@ fn trace_with(
     let (sender, deliveries) = unbounded();
     let options = Options {
         follow,
-        stay: false,
+        engine: Engine::Trap,
+        ..Options::default()
     };
     let mut tracer = Tracer::new(Arc::new(plan), options, orders, sender).unwrap();
     let launch = Launch {
@@ -124,6 +125,7 @@ fn trace_with(
                     events.push(event);
                 }
                 Delivery::Notice(notice) => notices.push(notice.text),
+                Delivery::Recording(_) => {}
             }
         }
         (events, notices)

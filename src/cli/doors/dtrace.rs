@@ -7,8 +7,10 @@ use clap::{ArgAction, Parser};
 use super::words;
 use crate::cli::job::{Job, ListProbesJob, Manner, Subject, Talk, TraceJob, UsageError};
 use crate::cli::script::{DtraceFlags, Language, ScriptJob, StapFlags, Text};
+use crate::fastpath::recorder::WhenFull;
 use crate::plan::{MarkerSource, Names};
 use crate::script::dtrace::Spec;
+use crate::tracer::Engine;
 
 /// The flags.
 #[derive(Clone, Debug, Default, Parser)]
@@ -238,7 +240,9 @@ impl DtraceArgs {
             },
             timeout: None,
             follow: true,
-            capacity: TraceJob::CAPACITY,
+            engine: Engine::default(),
+            buffer: TraceJob::BUFFER,
+            when_full: WhenFull::default(),
             stats: false,
         })))
     }

@@ -8,7 +8,9 @@ use clap::{ArgAction, Parser};
 use super::words;
 use crate::cli::job::{Job, ListPointsJob, Manner, Subject, Talk, TraceJob, UsageError};
 use crate::cli::script::{DtraceFlags, Language, ScriptJob, StapFlags, Text};
+use crate::fastpath::recorder::WhenFull;
 use crate::plan::{MarkerSource, Names};
+use crate::tracer::Engine;
 
 /// The flags.
 #[derive(Clone, Debug, Default, Parser)]
@@ -211,7 +213,9 @@ impl StapArgs {
             },
             timeout: timeout.filter(|it| !it.is_zero()),
             follow: true,
-            capacity: TraceJob::CAPACITY,
+            engine: Engine::default(),
+            buffer: TraceJob::BUFFER,
+            when_full: WhenFull::default(),
             stats: false,
         })))
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{AgentPoint, Injection, MOST_TRIES, Stage, in_file};
+use super::{AgentPoint, Injection, MOST_TRIES, Stage, in_file, word};
 use crate::address::RuntimeAddress;
 use crate::elf::{Note, RawNote};
-use crate::injected::{Agent, DATA_LENGTH, Injected, Status};
+use crate::injected::{Agent, DATA_LENGTH, Injected, Status, Word};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
@@ -113,6 +113,9 @@ impl Tracer {
         let Some(call) = self.calls.remove(&thread.tid()) else {
             return Some(thread);
         };
+        let word = |index: usize| self.registers.general.get(index).copied().unwrap_or(0);
+        let pc = word(self.arch.pc_index()).wrapping_add(self.arch.pc_after_breakpoint());
+        self.note_move(&thread, pc, word(self.arch.sp_index()));
         let Ok(result) = call.finish(&thread) else {
             return Some(thread); // killed; its end is reported
         };
@@ -271,6 +274,7 @@ impl Tracer {
                 tracer.plant(space, RuntimeAddress(*address), purpose, &image);
             }
             let breakpoint = tracer.arch.breakpoint();
+            tracer.protect_agent(space, agent, memory, injection);
             let landing = Planted {
                 original: breakpoint.to_vec(), // it is part of the code
                 after: Some(HookStep::Nop(breakpoint.len())),
@@ -287,6 +291,36 @@ impl Tracer {
                 tracer.watch_signals(space, &scan.images);
             }
         });
+    }
+}
+
+impl Tracer {
+    /// Tells the guard how an agent is silenced, and how threads come back from it without a tracer.
+    fn protect_agent(
+        &mut self,
+        space: &mut AddressSpace,
+        agent: &Agent,
+        memory: &ProcessMemory,
+        injection: &Injection,
+    ) {
+        const NOP: [u8; 1] = [0x90];
+        let breakpoint = self.arch.breakpoint();
+        if breakpoint.len() != NOP.len() {
+            return;
+        }
+        self.protect_code(space, agent.landing, (breakpoint, &NOP));
+        if let Some((data, _)) = &injection.agent {
+            let (address, mut wanted) = (word(*data, Word::Wanted), [0; 8]);
+            if memory.read(address, &mut wanted) == wanted.len() {
+                self.protect_code(space, address, (&wanted, &[0; 8]));
+            }
+        }
+        if let (Some((from, _)), Some(_)) = (&injection.threads, agent.adopt) {
+            let mut original = [0; 1];
+            if memory.read(from.0, &mut original) == original.len() {
+                self.protect_code(space, from.0, (breakpoint, &original));
+            }
+        }
     }
 }
 

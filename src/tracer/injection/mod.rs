@@ -116,6 +116,13 @@ impl Injection {
         }
     }
 
+    /// Whether the nop of an injected marker is at this address.
+    pub fn has_site(&self, address: RuntimeAddress) -> bool {
+        let agent = self.agent.as_ref();
+        let mut sites = agent.iter().flat_map(|(_, agent)| &agent.sites);
+        sites.any(|(_, site)| *site == address.0)
+    }
+
     /// Has the callbacks do nothing any more.
     pub fn silence(&self, memory: &ProcessMemory) {
         if let Some((data, _)) = &self.agent {
@@ -258,19 +265,17 @@ impl Tracer {
     }
 
     /// A thread stands at a marker of a function that nobody will ever want: where that was injected, it is not to come
-    /// by again.
-    pub(super) fn spare(&mut self, thread: &StoppedThread) {
+    /// by again. Whether that could be done.
+    pub(super) fn spare(&mut self, thread: &StoppedThread) -> bool {
         let mut registers = Registers::default();
         let Ok(bytes) = thread.registers(&mut registers) else {
-            return; // killed meanwhile
+            return false; // killed meanwhile
         };
         let pid = self.table.threads.get(&thread.tid()).map(|it| it.pid);
         let injection = pid.and_then(|pid| self.injection(pid));
         let agent = injection.and_then(|it| it.agent.as_ref());
-        if agent.is_some_and(|(_, agent)| agent.spare(&mut registers)) {
-            // It fails when the thread is killed.
-            let _ = thread.set_registers(&registers, bytes);
-        }
+        let spared = agent.is_some_and(|(_, agent)| agent.spare(&mut registers));
+        spared && thread.set_registers(&registers, bytes).is_ok()
     }
 
     /// Does something with the address space of a process.

@@ -15,7 +15,9 @@ import sys
 def work(n): return n + 1
 value = 0
 print("up", flush=True)
-while True: value = work(value)
+while True:
+    value = work(value)
+    for _ in range(2000): pass # or its trace would soon fill a disk
 """
 
 
@@ -27,6 +29,8 @@ def endlessly():
     value = 0
     while True:
         value = work(value)
+        for _ in range(2000):
+            pass
 
 
 def fork(then, writer):

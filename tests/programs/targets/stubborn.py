@@ -20,6 +20,8 @@ def loop():
     value = 0
     while not stop:
         value = work(value)
+        for _ in range(2000):
+            pass  # or its trace would soon fill a disk
 
 
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

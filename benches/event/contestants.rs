@@ -11,6 +11,17 @@ use super::runs::Python;
 /// Calls of `fib(N)` that the cheap ones trace, and the dear ones.
 const DEPTH: u32 = 20;
 const DEPTH_DEAR: u32 = 12;
+/// And those that need no trap.
+const DEPTH_CHEAP: u32 = 27;
+
+/// What a recording is measured with: two strings and a number of each event are looked at and forgotten.
+const RECORD: &str = "python*:::function-entry, python*:::function-return
+    { this->file = copyinstr(arg0); this->name = copyinstr(arg1); this->line = arg2; @ = count(); }";
+/// A predicate that is never true.
+const NEVER: &str = "python*:::function-entry, python*:::function-return
+    /copyinstr(arg1) == \"nobody\"/ { @ = count(); }";
+/// Counting alone.
+const COUNT: &str = "python*:::function-entry, python*:::function-return { @ = count(); }";
 
 /// Somebody to be measured.
 #[derive(Debug)]
@@ -37,8 +48,11 @@ pub fn all(python: &Python, scratch: &Path) -> anyhow::Result<Vec<Contestant>> {
     ];
     let mut all = vec![plain("untraced", words(&["taskset", "-c", "0"]), &program)];
     all.extend(baselines(python, &program)?);
+    all.extend(without_traps(&program, scratch));
+    all.push(profile(&program));
+    all.push(bpftrace_count(python, &program, scratch)?);
     all.extend(ptpytraces(&program, scratch));
-    all.push(bpftrace(python, &program, scratch)?);
+    all.push(bpftrace_printf(python, &program, scratch)?);
     all.push(gdb(python, &program, scratch)?);
     Ok(all)
 }
@@ -75,6 +89,38 @@ fn baselines(python: &Python, program: &[OsString]) -> anyhow::Result<Vec<Contes
     Ok(vec![one, two])
 }
 
+/// ptpytrace with sites that are diverted.
+fn without_traps(program: &[OsString], scratch: &Path) -> Vec<Contestant> {
+    let with = |name: &str, flags: &[&str]| {
+        let mut before = words(&[env!("CARGO_BIN_EXE_ptpytrace"), "--engine", "jump", "-q"]);
+        before.extend(words(flags));
+        let trace = scratch.join("recorded");
+        before.extend(["-o".into(), trace.clone().into_os_string(), "--".into()]);
+        let mut contestant = plain(&format!("ptpytrace, no trap, {name}"), before, program);
+        contestant.depth = DEPTH_CHEAP;
+        (contestant, trace)
+    };
+    let script = |text| ["--lang", "dtrace", "-e", text];
+    let (mut text, trace) = with("text", &[]);
+    text.trace = Some(trace);
+    vec![
+        with("predicate false", &script(NEVER)).0,
+        with("counted", &script(COUNT)).0,
+        with("two strings and a line", &script(RECORD)).0,
+        text,
+    ]
+}
+
+/// The profiler of the standard library.
+fn profile(program: &[OsString]) -> Contestant {
+    let (wrapper, script) = program.split_at(1);
+    let mut before = wrapper.to_vec();
+    before.extend(words(&["-m", "cProfile", "-o", "/dev/null"]));
+    let mut contestant = plain("cProfile", before, script);
+    contestant.depth = DEPTH_CHEAP;
+    contestant
+}
+
 fn ptpytraces(program: &[OsString], scratch: &Path) -> Vec<Contestant> {
     let mut all = Vec::new();
     let trace = scratch.join("ptpytrace");
@@ -86,12 +132,18 @@ fn ptpytraces(program: &[OsString], scratch: &Path) -> Vec<Contestant> {
             let mut before = before.clone();
             before.extend(words(&[
                 env!("CARGO_BIN_EXE_ptpytrace"),
+                "--engine",
+                "trap",
                 "-f",
                 format,
                 "-o",
             ]));
             before.extend([trace.clone().into_os_string(), OsString::from("--")]);
-            let mut contestant = plain(&format!("ptpytrace, {format}, {place}"), before, program);
+            let mut contestant = plain(
+                &format!("ptpytrace, traps, {format}, {place}"),
+                before,
+                program,
+            );
             contestant.trace = Some(trace.clone());
             all.push(contestant);
         }
@@ -121,8 +173,53 @@ fn absent(name: &str, why: &str) -> Contestant {
     }
 }
 
-fn bpftrace(python: &Python, program: &[OsString], scratch: &Path) -> anyhow::Result<Contestant> {
-    let name = "bpftrace, printf with two str()";
+/// bpftrace that only counts.
+fn bpftrace_count(
+    python: &Python,
+    program: &[OsString],
+    scratch: &Path,
+) -> anyhow::Result<Contestant> {
+    let folder = scratch.join("count");
+    std::fs::create_dir_all(&folder)?;
+    let clause =
+        |marker: &str, notes: &str| format!("usdt:{notes}:python:{marker} {{ @ = count(); }}\n");
+    let mut contestant = bpftrace(python, program, &folder, "bpftrace, count()", &clause)?;
+    contestant.trace = None;
+    Ok(contestant)
+}
+
+fn bpftrace_printf(
+    python: &Python,
+    program: &[OsString],
+    scratch: &Path,
+) -> anyhow::Result<Contestant> {
+    let clause = |marker: &str, notes: &str| {
+        let arrow = if marker.ends_with("entry") {
+            "=>"
+        } else {
+            "<="
+        };
+        format!(
+            "usdt:{notes}:python:{marker} {{ printf(\"%d %s(%d): {arrow} %s in %s:%d\\n\", \
+             elapsed / 1000, comm, tid, str(arg1), str(arg0), arg2); }}\n"
+        )
+    };
+    bpftrace(
+        python,
+        program,
+        scratch,
+        "bpftrace, printf with two str()",
+        &clause,
+    )
+}
+
+fn bpftrace(
+    python: &Python,
+    program: &[OsString],
+    scratch: &Path,
+    name: &str,
+    clause: &dyn Fn(&str, &str) -> String,
+) -> anyhow::Result<Contestant> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(absent(name, "needs root"));
     }
@@ -146,13 +243,8 @@ fn bpftrace(python: &Python, program: &[OsString], scratch: &Path) -> anyhow::Re
     let copy = scratch.join("python");
     std::fs::copy(&python.notes, &copy)?;
     let notes = copy.display();
-    let clause = |marker: &str, arrow: &str| {
-        format!(
-            "usdt:{notes}:python:{marker} {{ printf(\"%d %s(%d): {arrow} %s in %s:%d\\n\", \
-             elapsed / 1000, comm, tid, str(arg1), str(arg0), arg2); }}\n"
-        )
-    };
-    let clauses = clause("function__entry", "=>") + &clause("function__return", "<=");
+    let notes = notes.to_string();
+    let clauses = clause("function__entry", &notes) + &clause("function__return", &notes);
     // Its output is buffered: so many lines that the first of them are written at once.
     let fill = ".".repeat(100);
     let ready = format!("BEGIN {{ unroll(100) {{ printf(\"ready {fill}\\n\"); }} }}\n");

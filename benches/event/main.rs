@@ -1,8 +1,8 @@
-//! What an event of the trap engine costs, side by side with its peers, from one run.
+//! What an event costs, with and without a trap, side by side with its peers, from one run.
 //!
-//!     cargo bench --bench trap [-- ROUNDS]
+//!     cargo bench --bench event [-- ROUNDS [INTERPRETER]]
 //!
-//! The workload is a recursive `fib` in the tests' python3.9 with `function__entry` and `function__return` traced: two
+//! The workload is a recursive `fib` in the tests' python3.9 (or another of their interpreters) with `function__entry` and `function__return` traced: two
 //! strings and a line number an event. The program takes its own time, so nobody's start-up counts. Rounds are
 //! interleaved and medians are shown, because a machine has other things to do. Beside the elapsed time stands the CPU
 //! time of tracer and program together, which other people's load disturbs less; on one CPU the two agree when
@@ -33,22 +33,26 @@ fn main() -> ExitCode {
         return report(baseline::main(rest));
     }
     let asked = words.iter().find_map(|word| word.parse().ok());
-    report(compare(asked.unwrap_or(ROUNDS)))
+    let name = words
+        .iter()
+        .find(|word| word.contains("python") || word.contains("shared"));
+    let name = name.map_or("python3.9", String::as_str);
+    report(compare(asked.unwrap_or(ROUNDS), name))
 }
 
 fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("trap: {error:#}");
+            eprintln!("event: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn compare(rounds: usize) -> anyhow::Result<()> {
+fn compare(rounds: usize, name: &str) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
-    let python = runs::python()?;
+    let python = runs::python(name)?;
     let contestants = contestants::all(&python, scratch.path())?;
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); contestants.len()];
     for round in 0..rounds {

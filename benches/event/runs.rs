@@ -41,8 +41,8 @@ impl Python {
     }
 }
 
-/// The tests' python3.9.
-pub fn python() -> anyhow::Result<Python> {
+/// An interpreter of the tests, by its name.
+pub fn python(name: &str) -> anyhow::Result<Python> {
     let cache = std::env::var_os("PTPYTRACE_CACHE").map(PathBuf::from);
     let cache =
         cache.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/interpreters"));
@@ -53,7 +53,9 @@ pub fn python() -> anyhow::Result<Python> {
         )
     })?;
     for line in table.lines() {
-        if let ["python3.9", _, _, wrapper, notes, ..] = line.split('\t').collect::<Vec<_>>()[..] {
+        if let [found, _, _, wrapper, notes, ..] = line.split('\t').collect::<Vec<_>>()[..]
+            && found == name
+        {
             return Ok(Python {
                 wrapper: wrapper.into(),
                 notes: notes.into(),
@@ -61,7 +63,7 @@ pub fn python() -> anyhow::Result<Python> {
             });
         }
     }
-    bail!("no python3.9 in {}", cache.display())
+    bail!("no {name} in {}", cache.display())
 }
 
 /// How many events `fib(depth)` gives: an entry and a return for each call.

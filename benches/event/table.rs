@@ -23,7 +23,7 @@ pub fn print(contestants: &[Contestant], samples: &[Vec<Sample>]) {
         match cost {
             None => println!("{name:44} {}", contestant.missing),
             Some(cost) if name == "untraced" => {
-                println!("{name:44} {:9.0} {:6} {:9.0}", cost.elapsed, "", cost.cpu);
+                println!("{name:44} {:9.1} {:6} {:9.1}", cost.elapsed, "", cost.cpu);
             }
             Some(cost) => {
                 let above = cost.above(untraced);
@@ -31,7 +31,7 @@ pub fn print(contestants: &[Contestant], samples: &[Vec<Sample>]) {
                     .printed
                     .map_or(String::new(), |share| format!("{:.1} %", share * 100.0));
                 println!(
-                    "{name:44} {:9.0} {:6.2} {:9.0} {:6.2} {printed:>8}",
+                    "{name:44} {:9.1} {:6.3} {:9.1} {:6.3} {printed:>8}",
                     above.elapsed,
                     above.elapsed / baseline.elapsed,
                     above.cpu,

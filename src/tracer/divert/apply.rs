@@ -1,0 +1,447 @@
+//! The moments in which a program's code changes: every thread of the address space stands still, and is put where it
+//! has to be.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ptpytrace_arch::{ReadMemory, Registers};
+
+use super::inject::{Refused, unmap};
+use super::sites::Prepared;
+use super::{Diversion, Diverted, Live, Ready};
+use crate::fastpath::recording::Line;
+use crate::fastpath::ring::{Owner, gate, wake_writers};
+use crate::process::maps;
+use crate::process::memory::ProcessMemory;
+use crate::tracer::Tracer;
+use crate::tracer::pause::Paused;
+use crate::tracer::remote::Remote;
+use crate::tracer::sigtrap::Disposition;
+use crate::tracer::space::AddressSpace;
+use crate::tracer::stopped::StoppedThread;
+use crate::tracer::sys;
+use crate::tracer::table::SpaceId;
+use crate::tracer::wait::Stop;
+
+/// Where Linux keeps the thread pointer among the registers (`struct user_regs_struct`, `fs_base`).
+pub(super) const THREAD_POINTER: usize = 21;
+/// The most of a stack that is searched, in bytes.
+const STACK: usize = 16 << 20;
+/// How many instructions a thread is led through to get out of a recorder.
+const MOST_STEPS: usize = 20_000;
+
+impl Tracer {
+    /// Diverts the sites for which everything is ready.
+    pub(super) fn put_into_effect(
+        &mut self,
+        carrier: &StoppedThread,
+        (pid, id): (i32, SpaceId),
+        ready: Ready,
+        memory: &ProcessMemory,
+    ) -> Result<(), Refused> {
+        let live = self.hand_over(pid, &ready);
+        let paused = self.pause(id, Some(carrier.tid()));
+        let Some(positions) = self.positions(pid, carrier, &paused, (&ready, &live.line), memory)
+        else {
+            // Other threads are in the way: another time.
+            self.release(paused);
+            drop(live);
+            return self.take_back(carrier, pid, &ready.mapped);
+        };
+        if let Some(owner) = self.owner() {
+            owner.take(Arc::clone(&ready.file));
+            self.diverter.held.push(Arc::clone(&ready.file));
+        }
+        // Before anything is written: a tail is right with and without the diversion.
+        let everyone = paused.stops.iter().map(|(thread, _)| thread);
+        for (thread, position) in everyone.chain([carrier]).zip(positions) {
+            self.place(thread, position, &ready.prepared);
+        }
+        let header = ready.header.to_ne_bytes();
+        let mut sites = Vec::new();
+        let open = memory.write(ready.gate.saturating_add(gate::HEADER), &header);
+        for prepared in ready.prepared {
+            let change = &prepared.diverted.change.write;
+            if open.is_ok() && write_site(&prepared.diverted, &change.new, memory) {
+                sites.push(prepared.diverted);
+            }
+        }
+        if let Some(space) = self.table.spaces.get_mut(&id) {
+            space.diversions.push(Diversion {
+                sites: sites.into(),
+                mapped: ready.mapped,
+                code: ready.code,
+                gate: ready.gate,
+                live: Some(live),
+            });
+        }
+        self.leave_as_it_is(id);
+        self.release(paused);
+        Ok(())
+    }
+
+    /// The robust list of this thread, made when it is first needed.
+    fn owner(&mut self) -> Option<&mut Owner> {
+        if self.diverter.owner.is_none() {
+            self.diverter.owner = Owner::new().ok();
+        }
+        self.give_up_words();
+        self.diverter.owner.as_mut()
+    }
+
+    /// Gives up the words of files that nobody uses any more.
+    pub(in crate::tracer) fn give_up_words(&mut self) {
+        let (owner, held) = (&mut self.diverter.owner, &mut self.diverter.held);
+        let used: Vec<_> = self
+            .table
+            .spaces
+            .values()
+            .flat_map(|space| &space.diversions)
+            .filter_map(|diversion| Some(Arc::as_ptr(&diversion.live.as_ref()?.file)))
+            .collect();
+        held.retain(|file| {
+            let kept = used.contains(&Arc::as_ptr(file));
+            if let Some(owner) = owner.as_mut().filter(|_| !kept) {
+                owner.leave(file);
+            }
+            kept
+        });
+    }
+
+    /// Where each thread stands, the carrier last; `None` when the sites must not be changed now.
+    fn positions(
+        &mut self,
+        pid: i32,
+        carrier: &StoppedThread,
+        paused: &Paused,
+        (ready, line): (&Ready, &Line),
+        memory: &ProcessMemory,
+    ) -> Option<Vec<Position>> {
+        let is_thread = |parent: &StoppedThread| {
+            let child = parent.event_message().ok();
+            let status = child.and_then(|child| self.proc.status(child).ok()?.found());
+            status.is_some_and(|status| status.tgid == pid)
+        };
+        if paused.missing > 0 || !paused.asleep.is_empty() || paused.has_birth(is_thread) {
+            return None;
+        }
+        let moving = ready.prepared.iter().map(|it| &it.diverted.change);
+        let moving: Vec<_> = moving.filter(|it| !it.window.is_empty()).collect();
+        let mappings = match moving.is_empty() {
+            true => Vec::new(),
+            false => maps::read(pid).ok()?,
+        };
+        let stops = paused.stops.iter();
+        let stops = stops.map(|(thread, stop)| (thread, *stop));
+        let mut positions = Vec::new();
+        for (thread, stop) in stops.chain([(carrier, Stop::Other)]) {
+            let position = Position::of(thread, stop);
+            if let Some(position) = &position {
+                let pointer = position.pointer();
+                if let Some(record) = self.table.threads.get_mut(&thread.tid()) {
+                    record.pointer = pointer;
+                }
+                line.identify(pointer, thread.tid());
+                let sp = position.registers.general.get(self.arch.sp_index());
+                let stack = stack(&mappings, *sp?, memory);
+                if moving.iter().any(|change| change.is_remembered_in(&stack)) {
+                    return None;
+                }
+            }
+            // One that has been killed stands nowhere.
+            positions.push(position.unwrap_or_default());
+        }
+        Some(positions)
+    }
+
+    /// Puts a thread that stands among changed bytes where what it was to execute is now.
+    fn place(&self, thread: &StoppedThread, mut position: Position, sites: &[Prepared]) {
+        if position.bytes == 0 || position.behind_breakpoint {
+            return; // what stands behind a breakpoint is seen to when the breakpoint is
+        }
+        let pc = position.registers.general.get_mut(self.arch.pc_index());
+        let Some(pc) = pc else {
+            return;
+        };
+        let mut sites = sites.iter().map(|it| &it.diverted);
+        let moved = sites.find_map(|site| match site.retargets {
+            true => (site.after_nop == *pc).then_some(site.tail.address),
+            false => site.change.moved(*pc),
+        });
+        if let Some(moved) = moved {
+            *pc = moved;
+            // ESRCH: it has been killed.
+            let _ = thread.set_registers(&position.registers, position.bytes);
+        }
+    }
+
+    /// Unmaps what was mapped in vain.
+    fn take_back(
+        &mut self,
+        thread: &StoppedThread,
+        pid: i32,
+        mapped: &[Range<u64>],
+    ) -> Result<(), Refused> {
+        if let Some(at) = self.system_call_in(pid) {
+            let remote = Remote::begin(thread, self.arch, at)?;
+            for range in mapped {
+                unmap(&remote, range)?;
+            }
+            remote.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Undoes the diversions of an address space whose threads are all stopped: closes the gates and puts back every
+    /// byte. What was mapped stays. Gives the tracer's ends, to be dropped when no thread is inside any more.
+    pub(in crate::tracer) fn undivert(&mut self, id: SpaceId) -> Vec<Live> {
+        let Some(space) = self.table.spaces.get_mut(&id) else {
+            return Vec::new();
+        };
+        let Some(memory) = space.memory.clone() else {
+            return Vec::new();
+        };
+        let mut ends = Vec::new();
+        for diversion in &mut space.diversions {
+            diversion.close(&memory);
+            ends.extend(diversion.live.take());
+        }
+        self.give_up_words();
+        for live in &ends {
+            wake_writers((*live.file).as_ref(), &live.layout);
+        }
+        ends
+    }
+
+    /// Takes what was mapped out of a program again, once its diversions are undone: threads that are inside of it are
+    /// led out first, by single steps. Where that does not succeed it stays: it does no harm.
+    pub(in crate::tracer) fn clear_out(&mut self, pid: i32, id: SpaceId, paused: &mut Paused) {
+        let Some(space) = self.table.spaces.get(&id) else {
+            return;
+        };
+        let code: Vec<Range<u64>> = space
+            .diversions
+            .iter()
+            .flat_map(|it| it.code.clone())
+            .collect();
+        let mapped = space.diversions.iter().flat_map(|it| it.mapped.clone());
+        let mapped: Vec<Range<u64>> = mapped.collect();
+        if mapped.is_empty() || !paused.asleep.is_empty() || paused.missing > 0 {
+            return;
+        }
+        let Some(memory) = space.memory.clone() else {
+            return;
+        };
+        let Ok(mappings) = maps::read(pid) else {
+            return;
+        };
+        for (thread, stop) in &mut paused.stops {
+            if !self.lead_out(thread, stop, &code, (&mappings, &memory)) {
+                return;
+            }
+        }
+        let Some(at) = self.system_call_in(pid) else {
+            return;
+        };
+        let able = |stop: Stop| matches!(stop, Stop::Trap | Stop::Signal(_));
+        let carrier = paused.stops.iter().find(|(_, stop)| able(*stop));
+        let Some((carrier, _)) = carrier else {
+            return;
+        };
+        let tid = carrier.tid();
+        let unmapped = Remote::begin(carrier, self.arch, at).and_then(|remote| {
+            mapped.iter().try_for_each(|range| unmap(&remote, range))?;
+            remote.finish()
+        });
+        match unmapped {
+            Ok(()) => {
+                if let Some(space) = self.table.spaces.get_mut(&id) {
+                    let cleared = space.diversions.iter_mut();
+                    cleared.for_each(|diversion| diversion.mapped.clear());
+                }
+            }
+            Err(crate::tracer::remote::RemoteError::Ended(stop)) => paused.end(tid, stop),
+            Err(crate::tracer::remote::RemoteError::Gone) => {}
+        }
+    }
+
+    /// A forked child can do without what it has of its parent's diversions, unless the one thread that it has returns
+    /// there: it was forked in a signal handler.
+    pub(super) fn drop_what_is_in_use(&mut self, thread: &StoppedThread, pid: i32) {
+        let process = self.table.processes.get(&pid);
+        let Some(space) = process.and_then(|it| self.table.spaces.get_mut(&it.space)) else {
+            return;
+        };
+        if space.leftovers.is_empty() {
+            return;
+        }
+        let leads_there = || {
+            let memory = space.memory.as_deref()?;
+            let position = Position::of(thread, Stop::Trap)?;
+            let sp = position.registers.general.get(self.arch.sp_index());
+            let stack = stack(&maps::read(pid).ok()?, *sp?, memory);
+            Some(leads_into(&stack, &space.leftovers))
+        };
+        if leads_there() != Some(false) {
+            space.leftovers.clear();
+        }
+    }
+
+    /// Leads a stopped thread out of code; whether it is outside, and nothing on its stack leads back. What it stops for
+    /// meanwhile takes the place of `stop`.
+    fn lead_out(
+        &self,
+        thread: &StoppedThread,
+        stop: &mut Stop,
+        code: &[Range<u64>],
+        (mappings, memory): (&[maps::Mapping], &ProcessMemory),
+    ) -> bool {
+        let within = |at: u64| code.iter().any(|range| range.contains(&at));
+        for _ in 0..MOST_STEPS {
+            let Some(position) = Position::of(thread, *stop) else {
+                return true; // killed
+            };
+            let general = &position.registers.general;
+            let pc = general.get(self.arch.pc_index()).copied().unwrap_or(0);
+            let sp = general.get(self.arch.sp_index()).copied().unwrap_or(0);
+            if !within(pc) {
+                return !leads_into(&stack(mappings, sp, memory), code);
+            }
+            if !self.may_step(thread, *stop) {
+                return false;
+            }
+            match step(thread) {
+                Some(Stop::Signal(libc::SIGTRAP)) => {}
+                Some(other) => {
+                    *stop = other;
+                    return false;
+                }
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether a thread may be led by single steps: the kernel forces their SIGTRAP, as it does a breakpoint's, and a
+    /// signal that is about to be delivered would be lost.
+    fn may_step(&self, thread: &StoppedThread, stop: Stop) -> bool {
+        let record = self.table.threads.get(&thread.tid());
+        let process = record.and_then(|record| self.table.processes.get(&record.pid));
+        let free = record.is_some_and(|record| !record.blocks_sigtrap)
+            && process.is_some_and(|process| process.sigtrap != Disposition::Ignored);
+        stop == Stop::Trap && free
+    }
+}
+
+/// One single step: why it stopped then; `None` when it cannot be told.
+fn step(thread: &StoppedThread) -> Option<Stop> {
+    sys::single_step(thread.tid()).ok()?;
+    sys::wait_one(thread.tid()).ok().map(Stop::from_status)
+}
+
+/// Where a stopped thread stands.
+#[derive(Debug, Default)]
+struct Position {
+    registers: Registers,
+    /// The size of its register set; 0 for a thread that is gone.
+    bytes: usize,
+    /// It has executed a breakpoint of ours that has not been dealt with.
+    behind_breakpoint: bool,
+}
+
+impl Position {
+    /// The thread pointer.
+    fn pointer(&self) -> u64 {
+        let word = self.registers.general.get(THREAD_POINTER);
+        word.copied().unwrap_or(0)
+    }
+
+    fn of(thread: &StoppedThread, stop: Stop) -> Option<Position> {
+        let mut registers = Registers::default();
+        let bytes = thread.registers(&mut registers).ok()?;
+        let trap = stop == Stop::Signal(libc::SIGTRAP);
+        Some(Position {
+            registers,
+            bytes,
+            behind_breakpoint: trap || thread.breakpoint_pending(),
+        })
+    }
+}
+
+/// Whether a word of a stack leads into one of these ranges.
+fn leads_into(stack: &[u8], code: &[Range<u64>]) -> bool {
+    let words = stack.chunks_exact(8);
+    let mut words = words.filter_map(|word| word.first_chunk().copied());
+    words.any(|word| {
+        let word = u64::from_le_bytes(word);
+        code.iter().any(|range| range.contains(&word))
+    })
+}
+
+/// The used part of the stack that an address lies in; empty when it is not looked for.
+fn stack(mappings: &[maps::Mapping], sp: u64, memory: &ProcessMemory) -> Vec<u8> {
+    let mut mappings = mappings.iter();
+    let within = mappings.find(|it| (it.start.0..it.end.0).contains(&sp));
+    let length = within.map_or(0, |it| it.end.0.saturating_sub(sp));
+    let sp = sp & !7;
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0).min(STACK)];
+    let read = memory.read(sp, &mut bytes);
+    bytes.truncate(read);
+    bytes
+}
+
+/// Writes a site, whose breakpoint goes; whether it was as it had to be.
+fn write_site(site: &Diverted, new: &[u8], memory: &ProcessMemory) -> bool {
+    let write = &site.change.write;
+    // A site whose bytes change behind the nop has its nop back.
+    let nop_back = write.address != site.address.0;
+    memory.write(write.address, new).is_ok()
+        && (!nop_back || memory.write(site.address.0, &[site.nop]).is_ok())
+}
+
+impl Diversion {
+    /// Closes the gate and puts back every site that is as it was made.
+    pub(in crate::tracer) fn close(&self, memory: &ProcessMemory) {
+        // What cannot be written is gone.
+        let _ = memory.write(
+            self.gate,
+            &vec![0; usize::try_from(gate::BYTES).unwrap_or(0)],
+        );
+        for site in self.sites.iter() {
+            site.put_back(memory);
+        }
+    }
+}
+
+impl Diverted {
+    /// Whether it is diverted in a memory.
+    pub(in crate::tracer) fn stands_in(&self, memory: &ProcessMemory) -> bool {
+        let write = &self.change.write;
+        let mut now = vec![0; write.new.len()];
+        memory.read(write.address, &mut now) == now.len() && now == write.new
+    }
+
+    /// Puts the site back, unless somebody else has changed it.
+    pub(in crate::tracer) fn put_back(&self, memory: &ProcessMemory) -> bool {
+        let write = &self.change.write;
+        self.stands_in(memory) && memory.write(write.address, &write.old).is_ok()
+    }
+}
+
+impl AddressSpace {
+    /// In a forked child: makes its parent's diversions breakpoints again, where there were breakpoints before.
+    pub(in crate::tracer) fn undivert_copy(&mut self, breakpoint: &[u8]) {
+        let Some(memory) = self.memory.clone() else {
+            return;
+        };
+        for diversion in std::mem::take(&mut self.diversions) {
+            for site in diversion.sites.iter() {
+                if site.put_back(&memory) && self.planted.contains_key(&site.address) {
+                    let _ = memory.write(site.address.0, breakpoint); // its marker stays silent
+                }
+            }
+            self.leftovers.extend(diversion.mapped);
+        }
+        self.attempts = Default::default();
+    }
+}

@@ -1,0 +1,488 @@
+//! Sites that record their events without a trap ([`crate::fastpath`]): which, when, and what undoes them.
+//!
+//! Sites are armed with breakpoints first. While those serve the program its file is surveyed on another thread; when that
+//! is done and the program has run into breakpoints a few times, the sites are diverted, all of an address space at once,
+//! by the thread that has just stopped: it maps what is needed, every other thread is stopped for the moment of the
+//! writes, and the consumer gets the rings. What cannot be diverted stays a breakpoint.
+//!
+//! A forked child has its parent's diversions in its memory, with a gate that the kernel has emptied: its sites are made
+//! breakpoints again before it runs, and are diverted anew when it turns out to be worth it.
+
+mod apply;
+mod inject;
+mod sites;
+mod survey;
+mod threads;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use self::inject::{Injector, Refused};
+use self::sites::{Candidate, Prepared, Surroundings};
+use self::survey::Surveys;
+use super::Tracer;
+use super::options::Engine;
+use super::remote::Remote;
+use super::space::{AddressSpace, ImageId};
+use super::stopped::StoppedThread;
+use super::table::SpaceId;
+use crate::address::RuntimeAddress;
+use crate::event::Delivery;
+use crate::fastpath::diversion::{Change, Choice, FreeSpace, Tail, Way};
+use crate::fastpath::recorder::Fixup;
+use crate::fastpath::recording::{Line, RecordedSite, Recording};
+use crate::fastpath::ring::{self, Layout, Owner, Reader};
+use crate::process::maps;
+use crate::process::memory::ProcessMemory;
+use crate::process::proc::IfFound;
+use crate::process::status::Seccomp;
+
+/// So many hits make a program's sites worth diverting.
+const WORTH: u32 = 24;
+/// After an attempt that other threads came in the way of, so many hits are waited for.
+const AGAIN: u32 = 64;
+/// So often it is tried.
+const ATTEMPTS: u32 = 64;
+/// Sites so far apart, in bytes, can be served from one place.
+const NEAR: u64 = 1 << 30;
+/// How many threads of a process can have a ring.
+const RINGS: u32 = 512;
+
+/// What the tracer keeps for all programs.
+#[derive(Debug, Default)]
+pub struct Diverter {
+    surveys: Surveys,
+    /// Made when it is first needed, on the tracer's thread.
+    owner: Option<Owner>,
+    /// The files whose words the owner holds.
+    held: Vec<Arc<ring::Mapping>>,
+}
+
+/// A site that was diverted, with what undoes it.
+#[derive(Clone, Debug)]
+pub struct Diverted {
+    /// The site.
+    pub address: RuntimeAddress,
+    /// The image that it lies in.
+    pub image: ImageId,
+    /// The first byte of the nop.
+    pub nop: u8,
+    /// Where the nop ends.
+    pub after_nop: u64,
+    /// A jump behind the nop was led elsewhere.
+    pub retargets: bool,
+    /// What was written.
+    pub change: Change,
+    /// How its code ends.
+    pub tail: Tail,
+    /// Where its code may fault.
+    pub fixups: Vec<Fixup>,
+}
+
+/// Sites of an address space that were diverted together.
+#[derive(Debug)]
+pub struct Diversion {
+    pub(super) sites: Arc<[Diverted]>,
+    /// What was mapped into the program.
+    pub(super) mapped: Vec<Range<u64>>,
+    /// That of it that is code.
+    pub(super) code: Vec<Range<u64>>,
+    pub(super) gate: u64,
+    /// It is in effect.
+    pub(super) live: Option<Live>,
+}
+
+/// The tracer's ends of a diversion in effect.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub line: Arc<Line>,
+    pub file: Arc<ring::Mapping>,
+    pub layout: Layout,
+}
+
+/// Nothing more will be recorded: the program was left, or has gone.
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.line.end();
+    }
+}
+
+/// What was tried in an address space.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempts {
+    hits: u32,
+    next: u32,
+    made: u32,
+    /// What is armed now was found unfit, or cannot be diverted.
+    settled: usize,
+    /// There is more than could be diverted at once.
+    more: bool,
+}
+
+impl Diversion {
+    /// Forgets sites in images that are no longer mapped.
+    pub fn keep_only(&mut self, present: &[ImageId]) {
+        if self.sites.iter().any(|site| !present.contains(&site.image)) {
+            let sites = self.sites.iter().cloned();
+            self.sites = sites.filter(|it| present.contains(&it.image)).collect();
+        }
+    }
+
+    /// Nothing more is recorded.
+    pub fn end(&mut self) {
+        self.live = None;
+    }
+
+    /// What a forked child has of it.
+    pub fn copy(&self) -> Diversion {
+        Diversion {
+            sites: Arc::clone(&self.sites),
+            mapped: self.mapped.clone(),
+            code: self.code.clone(),
+            gate: self.gate,
+            live: None,
+        }
+    }
+}
+
+impl AddressSpace {
+    /// The diversion of a site.
+    pub(super) fn diverted(&self, address: RuntimeAddress) -> Option<&Diverted> {
+        let mut sites = self.diversions.iter().flat_map(|it| it.sites.iter());
+        sites.find(|site| site.address == address)
+    }
+
+    /// The consumer's lines of the diversions in effect.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
+        let live = self.diversions.iter().filter_map(|it| it.live.as_ref());
+        live.map(|live| &live.line)
+    }
+}
+
+impl Tracer {
+    /// An image with wanted markers has been armed: it is looked at meanwhile whether they can be diverted.
+    pub(super) fn survey(&mut self, mapped: &maps::MappedImage) {
+        if self.options.engine != Engine::Trap {
+            self.diverter.surveys.begin(&mapped.path, &mapped.image);
+        }
+    }
+
+    /// A thread has run into a marker's breakpoint and stands behind it: diverts the sites of its address space if that
+    /// is worth it. `None` when the thread has ended meanwhile.
+    pub(super) fn consider_diversion(&mut self, thread: StoppedThread) -> Option<StoppedThread> {
+        let tid = thread.tid();
+        let Some((pid, space)) = self.worth_diverting(tid) else {
+            return Some(thread);
+        };
+        match self.divert(&thread, pid, space) {
+            Ok(()) => Some(thread),
+            Err(Refused::Remote(super::remote::RemoteError::Ended(stop))) => {
+                self.ended(tid, stop);
+                None
+            }
+            Err(Refused::Remote(super::remote::RemoteError::Gone)) => None,
+            Err(error) => {
+                let text = format!("process {pid}: its markers stay breakpoints: {error}");
+                self.outbox.notice(true, text);
+                self.leave_as_it_is(space);
+                Some(thread)
+            }
+        }
+    }
+
+    fn worth_diverting(&mut self, tid: i32) -> Option<(i32, SpaceId)> {
+        let force = self.options.engine == Engine::Jump;
+        if self.options.engine == Engine::Trap || self.leaving || !self.deferred.is_empty() {
+            return None;
+        }
+        let pid = self.table.threads.get(&tid)?.pid;
+        let process = self.table.processes.get(&pid)?;
+        let (id, followed) = (process.space, process.followed);
+        let space = self.table.spaces.get_mut(&id)?;
+        let attempts = &mut space.attempts;
+        attempts.hits = attempts.hits.saturating_add(1);
+        let due = attempts.hits >= attempts.next.max(if force { 1 } else { WORTH });
+        let open = attempts.made < ATTEMPTS && attempts.settled != space.planted.len();
+        let alone = space.users == 1;
+        (due && open && alone && followed).then_some((pid, id))
+    }
+
+    /// Nothing more is tried until something else is armed.
+    fn leave_as_it_is(&mut self, space: SpaceId) {
+        if let Some(space) = self.table.spaces.get_mut(&space) {
+            let attempts = &mut space.attempts;
+            match std::mem::take(&mut attempts.more) {
+                true => attempts.next = attempts.hits,
+                false => attempts.settled = space.planted.len(),
+            }
+        }
+    }
+
+    /// Diverts what can be diverted.
+    fn divert(&mut self, thread: &StoppedThread, pid: i32, id: SpaceId) -> Result<(), Refused> {
+        let Some(memory) = self.table.spaces.get(&id).and_then(|it| it.memory.clone()) else {
+            return Ok(());
+        };
+        let Some(candidates) = self.candidates(pid, id, &memory) else {
+            return Ok(()); // the survey is not done yet
+        };
+        if let Some(space) = self.table.spaces.get_mut(&id) {
+            space.attempts.made = space.attempts.made.saturating_add(1);
+            space.attempts.next = space.attempts.hits.saturating_add(AGAIN);
+        }
+        if candidates.is_empty() {
+            self.leave_as_it_is(id);
+            return Ok(());
+        }
+        if self.is_confined(pid) {
+            return Err(Refused::Confined);
+        }
+        let Some(at) = self.system_call_in(pid) else {
+            return Err(Refused::NoSystemCall);
+        };
+        let remote = Remote::begin(thread, self.arch, at)?;
+        let mut injector = Injector {
+            remote: &remote,
+            memory: &memory,
+            mapped: Vec::new(),
+        };
+        let result = self.set_up(&mut injector, pid, id, candidates);
+        let result = match result {
+            Ok(Some(ready)) => {
+                remote.finish()?;
+                return self.put_into_effect(thread, (pid, id), ready, &memory);
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if !matches!(result, Err(Refused::Remote(_))) {
+            injector.undo();
+            remote.finish()?;
+        }
+        result
+    }
+
+    /// Whether a filter for system calls might kill the program for ours.
+    fn is_confined(&self, pid: i32) -> bool {
+        self.table.threads_of(pid).into_iter().any(|tid| {
+            let status = self.proc.status(tid).if_found();
+            status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off))
+        })
+    }
+
+    /// The breakpoints that may be diverted; `None` when some file is not known yet. What stays a breakpoint is told
+    /// with its reason.
+    fn candidates(
+        &mut self,
+        pid: i32,
+        id: SpaceId,
+        memory: &ProcessMemory,
+    ) -> Option<Vec<Candidate>> {
+        let scan = maps::mapped_images(pid, &mut self.cache).ok()?;
+        let space = self.table.spaces.get(&id)?;
+        let wait = self.options.engine == Engine::Jump;
+        let mut found = Vec::new();
+        let mut refused = Vec::new();
+        for mapped in &scan.images {
+            let image = ImageId::of(mapped);
+            let mut here = space.undiverted().filter(|(_, it)| it.image == image);
+            let Some(first) = here.next() else {
+                continue;
+            };
+            let facts = self
+                .diverter
+                .surveys
+                .facts(&mapped.path, &mapped.image, wait)?;
+            let injection = space.injection.as_deref();
+            for (address, planted) in std::iter::once(first).chain(here) {
+                let injected = injection.is_some_and(|it| it.has_site(address));
+                let facts = (&*facts, injected);
+                match sites::candidate((address, planted), facts, memory) {
+                    Ok(candidate) => found.push(candidate),
+                    Err(reason) => refused.push((address, planted, reason)),
+                }
+            }
+        }
+        for (address, planted, reason) in refused {
+            for site in &planted.purpose.markers {
+                let location = address.0.wrapping_sub(planted.image.bias);
+                let why = vec![reason.to_string()];
+                self.ledger
+                    .way(site.row, (&planted.image.path, location), ("trap", why));
+            }
+        }
+        found.sort_unstable_by_key(|candidate| candidate.address);
+        // Those that are far away have code of their own: the next time.
+        let near = found
+            .first()
+            .map(|first| first.address.0.saturating_add(NEAR));
+        let all = found.len();
+        found.retain(|candidate| Some(candidate.address.0) <= near);
+        if found.len() < all
+            && let Some(space) = self.table.spaces.get_mut(&id)
+        {
+            space.attempts.more = true;
+        }
+        Some(found)
+    }
+
+    /// Maps and writes all that is needed but the sites themselves; `None` when nothing can be diverted.
+    fn set_up(
+        &mut self,
+        injector: &mut Injector<'_>,
+        pid: i32,
+        id: SpaceId,
+        candidates: Vec<Candidate>,
+    ) -> Result<Option<Ready>, Refused> {
+        let largest = candidates
+            .iter()
+            .filter_map(Candidate::largest_record)
+            .max();
+        let layout = Layout::new(RINGS, self.options.ring, largest.unwrap_or(0));
+        let layout = layout.map_err(Refused::Layout)?;
+        let leftovers = self.table.spaces.get_mut(&id);
+        for range in leftovers
+            .map(|it| std::mem::take(&mut it.leftovers))
+            .into_iter()
+            .flatten()
+        {
+            inject::unmap(injector.remote, &range)?;
+        }
+        let mappings = maps::read(pid)?;
+        let mut free = FreeSpace::of(&mappings, self.stack_limit(pid));
+        let mut chosen = self.choose(candidates, &mut free);
+        let (Some((first, _)), Some((last, _))) = (chosen.first(), chosen.last()) else {
+            self.leave_as_it_is(id);
+            return Ok(None);
+        };
+        let reach = first.address.0..last.address.0.saturating_add(1);
+        chosen.retain(|(_, choice)| {
+            let pages = sites::landings(choice).iter();
+            pages.map(|pages| injector.code(pages)).all(|it| it.is_ok())
+        });
+        let (file, header) = injector.share(&layout)?;
+        let gate = injector.gate()?;
+        let target = self.target.unwrap_or(0);
+        let surroundings = Surroundings {
+            plan: &self.plan,
+            pid,
+            target,
+            gate,
+            layout: &layout,
+            when_full: self.options.when_full,
+        };
+        let (places, room) = sites::places(&free, &reach, chosen.len())?;
+        for place in places {
+            let (prepared, end) = sites::assemble(&chosen, place, surroundings);
+            let pages = place..end.next_multiple_of(crate::fastpath::diversion::PAGE);
+            if end.saturating_sub(place) > room || injector.code(&pages).is_err() {
+                continue;
+            }
+            let code: Vec<Range<u64>> = injector
+                .mapped
+                .iter()
+                .filter(|range| !range.contains(&gate) && !range.contains(&header))
+                .cloned()
+                .collect();
+            write_code(&prepared, injector.memory)?;
+            return Ok(Some(Ready {
+                prepared,
+                file: Arc::new(file),
+                header,
+                gate,
+                layout,
+                code,
+                mapped: std::mem::take(&mut injector.mapped),
+            }));
+        }
+        Err(Refused::NoRoom)
+    }
+
+    /// Decides how each site is diverted, and notes it in the books.
+    fn choose(
+        &mut self,
+        candidates: Vec<Candidate>,
+        free: &mut FreeSpace,
+    ) -> Vec<(Candidate, Choice)> {
+        let mut chosen = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let choice = candidate.choose(free);
+            let why = choice.refused.iter().map(ToString::to_string).collect();
+            let location = candidate.address.0.wrapping_sub(candidate.image.bias);
+            let way = choice.way.kind().name();
+            self.ledger.way(
+                candidate.site.row,
+                (&candidate.image.path, location),
+                (way, why),
+            );
+            if choice.way != Way::Trap {
+                chosen.push((candidate, choice));
+            }
+        }
+        chosen
+    }
+
+    /// RLIMIT_STACK of a process, bytes.
+    fn stack_limit(&self, pid: i32) -> u64 {
+        let limits = self.proc.read_process(pid, "limits").if_found();
+        let limits = String::from_utf8(limits.unwrap_or_default()).unwrap_or_default();
+        let line = limits.lines().find(|it| it.starts_with("Max stack size"));
+        let soft = line.and_then(|line| line.split_whitespace().nth(3));
+        soft.and_then(|soft| soft.parse().ok()).unwrap_or(u64::MAX)
+    }
+
+    /// The consumer gets what it needs to read the rings.
+    fn hand_over(&mut self, pid: i32, ready: &Ready) -> Live {
+        let mut reader = Reader::new(Arc::clone(&ready.file) as Arc<ring::Words>, ready.layout);
+        let mut sites = Vec::new();
+        for (number, prepared) in ready.prepared.iter().enumerate() {
+            let number = u16::try_from(number).unwrap_or(u16::MAX);
+            let probe = Arc::clone(&prepared.site.probe);
+            reader.add_site(number, prepared.shape.clone(), probe);
+            sites.push(RecordedSite {
+                row: prepared.site.row,
+                test: prepared.test.clone(),
+            });
+        }
+        let line = Arc::new(Line::new(&reader));
+        let comm = self.proc.comm(pid, pid).if_found().unwrap_or_default();
+        let recording = Recording {
+            pid,
+            target: self.target.unwrap_or(0),
+            comm: comm.to_string_lossy().into(),
+            reader,
+            sites,
+            line: Arc::clone(&line),
+        };
+        self.outbox.send(Delivery::Recording(Box::new(recording)));
+        Live {
+            line,
+            file: Arc::clone(&ready.file),
+            layout: ready.layout,
+        }
+    }
+}
+
+/// A diversion of which only the sites are not written yet.
+#[derive(Debug)]
+struct Ready {
+    prepared: Vec<Prepared>,
+    file: Arc<ring::Mapping>,
+    /// Where the file's header lies in the program.
+    header: u64,
+    gate: u64,
+    layout: Layout,
+    code: Vec<Range<u64>>,
+    mapped: Vec<Range<u64>>,
+}
+
+fn write_code(prepared: &[Prepared], memory: &ProcessMemory) -> Result<(), Refused> {
+    for site in prepared {
+        let landing = site.diverted.change.landing.iter();
+        let landing = landing.map(|(at, code)| (*at, code.as_slice()));
+        for (at, code) in landing.chain([(site.at, site.code.as_slice())]) {
+            memory.write(at, code).map_err(|_| Refused::Write)?;
+        }
+    }
+    Ok(())
+}

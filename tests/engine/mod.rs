@@ -1,0 +1,3 @@
+//! Events without a trap: exact counts, whatever the program does, and every hazard of the way there.
+
+mod counts;
