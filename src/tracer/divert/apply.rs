@@ -243,8 +243,8 @@ impl Tracer {
         let Some(at) = self.system_call_in(pid) else {
             return;
         };
-        let able = |stop: Stop| matches!(stop, Stop::Trap | Stop::Signal(_));
-        let carrier = paused.stops.iter().find(|(_, stop)| able(*stop));
+        // Not one that is about to get a signal: it would be lost.
+        let carrier = paused.stops.iter().find(|(_, stop)| *stop == Stop::Trap);
         let Some((carrier, _)) = carrier else {
             return;
         };
@@ -417,8 +417,7 @@ impl Diverted {
     /// Whether it is diverted in a memory.
     pub(in crate::tracer) fn stands_in(&self, memory: &ProcessMemory) -> bool {
         let write = &self.change.write;
-        let mut now = vec![0; write.new.len()];
-        memory.read(write.address, &mut now) == now.len() && now == write.new
+        memory.holds(write.address, &write.new) == Some(true)
     }
 
     /// Puts the site back, unless somebody else has changed it.
