@@ -1,15 +1,20 @@
-//! Names of system calls (syscalls(2)), for each CPU a table of its own.
+//! Names of system calls (syscalls(2)): a table for each CPU, and one of those that are the same on all.
 
 mod aarch64;
+mod since_424;
 mod x86_64;
 
 /// The name of a system call, for the CPU that ELF gives this number (62 x86-64, 183 aarch64); `None` for a call that
 /// is not known.
 pub fn name(machine: u16, number: u64) -> Option<&'static str> {
-    let calls: &[(u64, &'static str)] = match machine {
+    let own: &[(u64, &'static str)] = match machine {
         62 => &x86_64::CALLS,
         183 => &aarch64::CALLS,
         _ => return None,
+    };
+    let calls = match number {
+        424.. => &since_424::CALLS,
+        _ => own,
     };
     let row = calls.binary_search_by_key(&number, |(number, _)| *number);
     Some(calls.get(row.ok()?)?.1)
@@ -47,5 +52,6 @@ mod tests {
     fn rows_are_in_order() {
         assert!(x86_64::CALLS.is_sorted_by(|one, other| one.0 < other.0));
         assert!(aarch64::CALLS.is_sorted_by(|one, other| one.0 < other.0));
+        assert!(since_424::CALLS.is_sorted_by(|one, other| one.0 < other.0));
     }
 }

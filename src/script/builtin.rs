@@ -4,6 +4,17 @@
 use super::ir::Fault;
 use super::vm::Call;
 
+/// Whether a name of a script's language is there. The reference documentation says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// As in the tool whose language it is.
+    Supported,
+    /// By other means, or not quite so: the text says what differs.
+    Emulated(&'static str),
+    /// Not: the text says why.
+    Refused(&'static str),
+}
+
 /// What a builtin needs of the firing besides its arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {

@@ -6,14 +6,8 @@
 use std::fs;
 use std::path::Path;
 
+use ptpytrace::script::builtin::Status;
 use ptpytrace::script::{dtrace, systemtap};
-
-/// Whether a name is there, and what is to be said about that.
-enum Status {
-    Supported,
-    Emulated(&'static str),
-    Refused(&'static str),
-}
 
 #[test]
 fn the_reference_of_d_is_its_table() {
@@ -28,14 +22,7 @@ fn the_reference_of_d_is_its_table() {
     ];
     let tables = kinds.map(|(title, kind)| {
         let rows = builtins::rows().filter(|row| row.kind == kind);
-        let rows = rows.map(|row| {
-            let status = match row.status {
-                builtins::Status::Supported => Status::Supported,
-                builtins::Status::Emulated(how) => Status::Emulated(how),
-                builtins::Status::Refused(why) => Status::Refused(why),
-            };
-            line(row.name, row.doc, &status)
-        });
+        let rows = rows.map(|row| line(row.name, row.doc, row.status));
         (title, rows.collect::<Vec<_>>())
     });
     let all: usize = tables.iter().map(|(_, rows)| rows.len()).sum();
@@ -54,14 +41,7 @@ fn the_reference_of_systemtap_is_its_table() {
     ];
     let tables = kinds.map(|(title, kind)| {
         let rows = builtins::rows().filter(|row| row.kind == kind);
-        let rows = rows.map(|row| {
-            let status = match row.status {
-                builtins::Status::Supported => Status::Supported,
-                builtins::Status::Emulated(how) => Status::Emulated(how),
-                builtins::Status::Refused(why) => Status::Refused(why),
-            };
-            line(row.signature, row.doc, &status)
-        });
+        let rows = rows.map(|row| line(row.signature, row.doc, row.status));
         (title, rows.collect::<Vec<_>>())
     });
     let all: usize = tables.iter().map(|(_, rows)| rows.len()).sum();
@@ -70,12 +50,12 @@ fn the_reference_of_systemtap_is_its_table() {
 }
 
 /// A row of a table in Markdown.
-fn line(name: &str, doc: &str, status: &Status) -> String {
+fn line(name: &str, doc: &str, status: Status) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
     let (word, more) = match status {
         Status::Supported => ("supported", ""),
-        Status::Emulated(how) => ("emulated", *how),
-        Status::Refused(why) => ("refused", *why),
+        Status::Emulated(how) => ("emulated", how),
+        Status::Refused(why) => ("refused", why),
     };
     let more = if more.is_empty() {
         String::new()

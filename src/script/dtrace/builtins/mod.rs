@@ -7,6 +7,7 @@ mod options;
 mod providers;
 mod variables;
 
+pub use crate::script::builtin::Status;
 use crate::script::builtin::{Action, IntFunction, StrFunction};
 use crate::script::ir::{IntContext, StrContext};
 
@@ -27,17 +28,6 @@ pub enum Kind {
     Option,
     /// A provider of probes.
     Provider,
-}
-
-/// Whether it is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// As in DTrace.
-    Supported,
-    /// By other means; the text says what differs.
-    Emulated(&'static str),
-    /// Not; the text says why.
-    Refused(&'static str),
 }
 
 /// A name.

@@ -4,19 +4,9 @@
 mod functions;
 mod language;
 
+pub use crate::script::builtin::Status;
 use crate::script::builtin::{Action, IntFunction, StrFunction};
 use crate::script::ir::{IntContext, StrContext, Type};
-
-/// What something is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// As in SystemTap.
-    Supported,
-    /// Not quite: how.
-    Emulated(&'static str),
-    /// Not at all: why.
-    Refused(&'static str),
-}
 
 /// What kind of name it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
