@@ -117,6 +117,12 @@ impl ProcessMemory {
         self.pid.as_raw()
     }
 
+    /// Whether these bytes stand at the run-time address `address`; `None` when not all of them can be read.
+    pub fn holds(&self, address: u64, bytes: &[u8]) -> Option<bool> {
+        let mut now = vec![0; bytes.len()];
+        (self.read(address, &mut now) == now.len()).then(|| now == bytes)
+    }
+
     /// Writes all of `bytes` at the run-time address `address`, also to read-only pages where the kernel allows that
     /// (a private mapping gets its own copy of the page).
     ///

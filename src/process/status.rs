@@ -103,6 +103,13 @@ pub enum Seccomp {
     Other(u32),
 }
 
+impl Status {
+    /// Whether a filter of system calls (seccomp(2)) may be at work, which might end the thread for a call of ours.
+    pub fn is_confined(&self) -> bool {
+        self.seccomp.is_some_and(|mode| mode != Seccomp::Off)
+    }
+}
+
 /// A set of signals: bit `n - 1` stands for signal `n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalSet(

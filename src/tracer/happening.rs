@@ -28,18 +28,16 @@ pub enum Happening {
     Call(u64, bool),
 }
 
-/// DTrace's name of a point, and its arguments.
-fn named(point: ProcessPoint) -> (&'static str, &'static [(&'static str, ArgType)]) {
+/// The arguments of a point.
+fn arguments(point: ProcessPoint) -> &'static [(&'static str, ArgType)] {
     use ArgType::{CString, Int};
     match point {
-        ProcessPoint::Start => ("start", &[]),
-        ProcessPoint::Exec => ("exec-success", &[("path", CString)]),
-        ProcessPoint::Exit => ("exit", &[("reason", Int), ("status", Int)]),
-        ProcessPoint::Create => ("create", &[("child", Int)]),
-        ProcessPoint::ThreadStart => ("lwp-start", &[]),
-        ProcessPoint::ThreadExit => ("lwp-exit", &[]),
-        ProcessPoint::SignalHandle => ("signal-handle", &[("signal", Int)]),
-        ProcessPoint::SignalSend => ("signal-send", &[("sender", Int), ("signal", Int)]),
+        ProcessPoint::Start | ProcessPoint::ThreadStart | ProcessPoint::ThreadExit => &[],
+        ProcessPoint::Exec => &[("path", CString)],
+        ProcessPoint::Exit => &[("reason", Int), ("status", Int)],
+        ProcessPoint::Create => &[("child", Int)],
+        ProcessPoint::SignalHandle => &[("signal", Int)],
+        ProcessPoint::SignalSend => &[("sender", Int), ("signal", Int)],
     }
 }
 
@@ -105,7 +103,7 @@ impl Tracer {
         let site = match happening {
             Happening::Process(point) => {
                 let requests = self.matcher.process_point(&identity, point);
-                let (name, arguments) = named(point);
+                let (name, arguments) = (point.name(), arguments(point));
                 let arguments = arguments.iter().map(|(name, ty)| (*name, *ty));
                 self.nowhere("proc", ("", name), arguments, requests)
             }

@@ -23,8 +23,6 @@ use crate::fastpath::guard::Undo;
 use crate::fastpath::guard::shield::{ACTION, DEFAULT, LENGTH, Moved, SET_SIZE, Shield};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
-use crate::process::proc::IfFound;
-use crate::process::status::Seccomp;
 
 /// A shield that was lowered is not raised again before that time (ns): a program may lower it often.
 const AGAIN: u64 = 10_000_000;
@@ -177,8 +175,7 @@ impl Tracer {
         thread: &StoppedThread,
         pid: i32,
     ) -> Option<(u64, std::sync::Arc<ProcessMemory>)> {
-        let status = self.proc.status(thread.tid()).if_found()?;
-        if status.seccomp.is_some_and(|it| it != Seccomp::Off) || thread.begins_system_call() {
+        if self.is_confined(thread.tid()) || thread.begins_system_call() {
             return None;
         }
         let at = self.system_call_in(pid)?;

@@ -20,7 +20,6 @@ use super::{Tracer, sys, way_back};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
-use crate::process::status::Seccomp;
 
 /// The first of the signals that glibc and musl keep for themselves.
 const LIBRARY_SIGNAL: i32 = 32;
@@ -243,8 +242,7 @@ impl Tracer {
         let Some(at) = self.system_call_in(pid) else {
             return Ok(());
         };
-        let status = self.proc.status(thread.tid()).if_found();
-        if status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off)) {
+        if self.is_confined(thread.tid()) {
             return Ok(()); // a filter might kill the program for it
         }
         self.step_back(thread)?;
@@ -259,6 +257,13 @@ impl Tracer {
             call(action, 0)?;
         }
         remote.finish()
+    }
+
+    /// Whether a filter might kill the program for a system call that the tracer has this thread make. So it is taken to
+    /// be where that cannot be told.
+    pub(super) fn is_confined(&self, tid: i32) -> bool {
+        let status = self.proc.status(tid).if_found();
+        status.is_none_or(|status| status.is_confined())
     }
 
     /// Where a system call instruction stands in a process.

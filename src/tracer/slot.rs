@@ -11,8 +11,6 @@ use super::remote::{Remote, RemoteError};
 use super::stopped::StoppedThread;
 use crate::address::RuntimeAddress;
 use crate::process::maps::{self, Mapping};
-use crate::process::proc::IfFound;
-use crate::process::status::Seccomp;
 
 /// How much is mapped at a time, in bytes: 4096 slots.
 const AREA: u64 = 4096 * RELOCATED as u64;
@@ -20,8 +18,6 @@ const AREA: u64 = 4096 * RELOCATED as u64;
 const REACH: u64 = 0x7000_0000;
 /// Nothing is mapped below this address (`vm.mmap_min_addr`).
 const LOWEST: u64 = 1 << 16;
-/// mmap(2): fail rather than replace what is there.
-const MAP_FIXED_NOREPLACE: i32 = 0x10_0000;
 
 /// Where an area may be mapped, near an address: below something that is mapped, but not below a stack, which grows.
 fn place_near(mappings: &[Mapping], near: u64) -> Option<u64> {
@@ -98,8 +94,7 @@ impl Tracer {
         let Some(pid) = self.table.threads.get(&thread.tid()).map(|it| it.pid) else {
             return Ok(false);
         };
-        let status = self.proc.status(thread.tid()).if_found();
-        if status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off)) {
+        if self.is_confined(thread.tid()) {
             return Ok(false); // a filter might kill the program for it
         }
         let place = maps::read(pid).ok();
@@ -108,7 +103,7 @@ impl Tracer {
             return Ok(false);
         };
         let protection = libc::PROT_READ | libc::PROT_EXEC;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let arguments = [
             place,
             AREA,

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ptpytrace_arch::{HookStep, ReadMemory};
+use ptpytrace_arch::HookStep;
 use rustc_hash::FxHashMap;
 
 use super::divert::{Attempts, Diversion};
@@ -197,7 +197,7 @@ impl AddressSpace {
                 .keys()
                 .all(|address| match self.diverted(*address) {
                     Some(site) => site.stands_in(memory),
-                    None => holds(memory, *address, breakpoint) == Some(true),
+                    None => memory.holds(address.0, breakpoint) == Some(true),
                 })
     }
 
@@ -223,14 +223,7 @@ impl Planted {
         breakpoint: &[u8],
         memory: &ProcessMemory,
     ) -> bool {
-        holds(memory, address, breakpoint) != Some(true)
+        memory.holds(address.0, breakpoint) != Some(true)
             || memory.write(address.0, &self.original).is_ok()
     }
-}
-
-/// Whether these bytes stand at an address; `None` when it cannot be read.
-fn holds(memory: &ProcessMemory, address: RuntimeAddress, bytes: &[u8]) -> Option<bool> {
-    let mut now = [0; 8];
-    let now = now.get_mut(..bytes.len())?;
-    (memory.read(address.0, now) == bytes.len()).then(|| now == bytes)
 }

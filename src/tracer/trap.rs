@@ -160,15 +160,9 @@ impl Tracer {
 
     /// Whether a breakpoint stands in memory.
     fn stands(&self, tid: i32, site: RuntimeAddress) -> bool {
-        let mut bytes = [0; 8];
-        let breakpoint = self.arch.breakpoint();
-        let memory = self
-            .table
-            .space_of(tid)
-            .and_then(|(space, _)| space.memory.as_ref());
-        let bytes = bytes.get_mut(..breakpoint.len()).unwrap_or_default();
-        memory.is_some_and(|memory| memory.read(site.0, bytes) == breakpoint.len())
-            && bytes == breakpoint
+        let space = self.table.space_of(tid);
+        let memory = space.and_then(|(space, _)| space.memory.as_ref());
+        memory.is_some_and(|memory| memory.holds(site.0, self.arch.breakpoint()) == Some(true))
     }
 
     /// A signal that somebody sent while the thread stood behind a breakpoint comes with the registers of the stop

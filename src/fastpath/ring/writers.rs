@@ -13,14 +13,16 @@ pub fn wake_writers(words: &[AtomicU64], layout: &Layout) {
         let Some(turn) = turn else {
             continue;
         };
-        // The high half says whether the thread waits.
-        if turn.load(Ordering::SeqCst) >> 32 != 0 {
-            let next = |word: u64| {
-                let low = word.wrapping_add(1) & u64::from(u32::MAX);
-                Some(word & !u64::from(u32::MAX) | low)
-            };
-            let _ = turn.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-            sys::futex_wake(turn);
-        }
+        wake_writer(turn);
+    }
+}
+
+/// Has a thread look again if it waits, and notes that it does not any more; `turn` is the word at
+/// [`ring_header::TURN`], whose high half says whether it waits.
+pub(super) fn wake_writer(turn: &AtomicU64) {
+    if turn.load(Ordering::SeqCst) >> 32 != 0 {
+        let next = |word: u64| Some(word.wrapping_add(1) & u64::from(u32::MAX));
+        let _ = turn.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        sys::futex_wake(turn);
     }
 }

@@ -9,8 +9,6 @@ use crate::fastpath::ring::{self, Layout, LayoutError, gate};
 use crate::process::memory::ProcessMemory;
 use crate::tracer::remote::{Remote, RemoteError};
 
-/// mmap(2): fail rather than replace what is there.
-const MAP_FIXED_NOREPLACE: i32 = 0x10_0000;
 /// The name of the shared file, as `/proc/PID/maps` shows it.
 const NAME: &[u8] = b"ptpytrace\0";
 const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
@@ -122,7 +120,7 @@ impl Injector<'_> {
 
     /// Pages for code at exactly this place.
     pub fn code(&mut self, pages: &Range<u64>) -> Result<(), Refused> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let length = pages.end.saturating_sub(pages.start).next_multiple_of(PAGE);
         let at = self.mmap((pages.start, length), (READ_EXECUTE, flags), u64::MAX)?;
         if at == pages.start {

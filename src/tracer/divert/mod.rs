@@ -35,7 +35,6 @@ use crate::fastpath::ring::{self, Layout, Owner, Reader};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
-use crate::process::status::Seccomp;
 
 /// So many hits make a program's sites worth diverting.
 const WORTH: u32 = 24;
@@ -234,7 +233,8 @@ impl Tracer {
             self.leave_as_it_is(id);
             return Ok(());
         }
-        if self.is_confined(pid) {
+        let mut threads = self.table.threads_of(pid).into_iter();
+        if threads.any(|tid| self.is_confined(tid)) {
             return Err(Refused::Confined);
         }
         let Some(at) = self.system_call_in(pid) else {
@@ -260,14 +260,6 @@ impl Tracer {
             remote.finish()?;
         }
         result
-    }
-
-    /// Whether a filter for system calls might kill the program for ours.
-    fn is_confined(&self, pid: i32) -> bool {
-        self.table.threads_of(pid).into_iter().any(|tid| {
-            let status = self.proc.status(tid).if_found();
-            status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off))
-        })
     }
 
     /// The breakpoints that may be diverted; `None` when some file is not known yet. What stays a breakpoint is told

@@ -8,8 +8,6 @@ use crate::elf::{Note, RawNote};
 use crate::injected::{Agent, DATA_LENGTH, Injected, Status, Word};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
-use crate::process::proc::IfFound;
-use crate::process::status::Seccomp;
 use crate::tracer::Tracer;
 use crate::tracer::call::{Call, Target};
 use crate::tracer::remote::{Remote, RemoteError};
@@ -219,8 +217,7 @@ impl Tracer {
         pid: i32,
         memory: &ProcessMemory,
     ) -> Result<u64, MapError> {
-        let status = self.proc.status(thread.tid()).if_found();
-        if status.is_none_or(|it| it.seccomp.is_some_and(|it| it != Seccomp::Off)) {
+        if self.is_confined(thread.tid()) {
             return reason("a seccomp filter watches its system calls");
         }
         let Some(at) = find_system_call(pid, memory, self.arch.system_call()) else {

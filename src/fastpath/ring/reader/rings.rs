@@ -1,14 +1,15 @@
 //! What the reader keeps of each ring: how far it has read, whose it is, and the strings that its slots hold.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use rustc_hash::FxHashMap;
 
 use crate::fastpath::ring::record::TIME;
 use crate::fastpath::ring::tenancy::{Change, Tenancy};
 use crate::fastpath::ring::words::{load, low_half, store, word};
-use crate::fastpath::ring::{DATA, Layout, SKIP_HERE, TABLE_BYTES, header, ring_header, slot, sys};
+use crate::fastpath::ring::writers::wake_writer;
+use crate::fastpath::ring::{DATA, Layout, SKIP_HERE, TABLE_BYTES, header, ring_header, slot};
 
 /// How far in the future a time may be, ticks, before it is not believed. About a second.
 const FUTURE: u64 = 1 << 32;
@@ -320,12 +321,7 @@ impl Ring {
         let Some(turn) = word(words, self.begin + ring_header::TURN) else {
             return;
         };
-        // The high half says whether the thread waits.
-        if turn.load(Ordering::SeqCst) >> 32 != 0 {
-            let next = |it| Some(u64::from(low_half(it).wrapping_add(1)));
-            let _ = turn.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-            sys::futex_wake(turn);
-        }
+        wake_writer(turn);
     }
 
     /// Makes room when an eighth of the ring has been read.
