@@ -110,6 +110,8 @@ fn insisting_ends_a_launched_program() {
     tracer.expect("got 15");
     assert_clean(pid, &interpreter, "after the second");
     tracer.signal(libc::SIGINT);
+    // Its input stays open meanwhile: the end of that would end it, too.
+    assert_eq!(tracer.line(), "");
     let (output, status) = tracer.end();
     assert_eq!(
         (output.as_str(), status.code()),
