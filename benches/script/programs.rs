@@ -45,6 +45,14 @@ pub fn all() -> Vec<Contestant> {
             text: Text::D("python*:::function-* /0/ { } END { printf(\"end\\n\"); }"),
         },
         Contestant {
+            name: "two strings and a line",
+            aim: "",
+            text: Text::D(
+                "python*:::function-* { this->file = copyinstr(arg0); this->name = copyinstr(arg1);
+                    this->line = arg2; @ = count(); }",
+            ),
+        },
+        Contestant {
             name: "@[copyinstr(arg1)] = count()",
             aim: "< 60",
             text: Text::D("python*:::function-* { @[copyinstr(arg1)] = count(); }"),

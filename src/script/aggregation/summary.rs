@@ -26,6 +26,25 @@ struct More {
     log_linear: Histogram,
 }
 
+impl More {
+    fn record(&mut self, keep: &Keep, value: i64, weight: i64) {
+        if keep.squares {
+            let square = u128::from(value.unsigned_abs()).pow(2);
+            let times = u128::from(weight.max(0).unsigned_abs());
+            self.squares = self.squares.wrapping_add(square.wrapping_mul(times));
+        }
+        if let Some(buckets) = &keep.log {
+            self.log.add(buckets.index(value), weight);
+        }
+        if let Some(buckets) = &keep.linear {
+            self.linear.add(buckets.index(value), weight);
+        }
+        if let Some(buckets) = &keep.log_linear {
+            self.log_linear.add(buckets.index(value), weight);
+        }
+    }
+}
+
 impl Summary {
     /// Of no records.
     pub fn new(keep: &Keep) -> Summary {
@@ -43,27 +62,14 @@ impl Summary {
     }
 
     /// Adds a value that counts `weight` times. `keep` is what the summary was made with.
+    #[inline]
     pub fn record(&mut self, keep: &Keep, value: i64, weight: i64) {
         self.count = self.count.wrapping_add(weight);
         self.sum = self.sum.wrapping_add(value.wrapping_mul(weight));
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        let Some(more) = &mut self.more else {
-            return;
-        };
-        if keep.squares {
-            let square = u128::from(value.unsigned_abs()).pow(2);
-            let times = u128::from(weight.max(0).unsigned_abs());
-            more.squares = more.squares.wrapping_add(square.wrapping_mul(times));
-        }
-        if let Some(buckets) = &keep.log {
-            more.log.add(buckets.index(value), weight);
-        }
-        if let Some(buckets) = &keep.linear {
-            more.linear.add(buckets.index(value), weight);
-        }
-        if let Some(buckets) = &keep.log_linear {
-            more.log_linear.add(buckets.index(value), weight);
+        if let Some(more) = &mut self.more {
+            more.record(keep, value, weight);
         }
     }
 

@@ -154,7 +154,16 @@ impl Engine {
     }
 
     /// Hands on what was printed.
+    #[inline]
     fn flush(&mut self, out: &mut dyn Write) -> io::Result<Flow> {
+        let m = &self.machine;
+        if m.out.is_empty() && m.err.is_empty() && m.write_error.is_none() && !self.finished {
+            return Ok(Flow::Continue);
+        }
+        self.hand_on(out)
+    }
+
+    fn hand_on(&mut self, out: &mut dyn Write) -> io::Result<Flow> {
         let m = &mut self.machine;
         if !m.out.is_empty() {
             out.write_all(&m.out)?;
@@ -247,10 +256,12 @@ impl Consumer for Engine {
             let memory = hold.map(|hold| hold.memory.as_ref() as &dyn ReadMemory);
             self.fired(event, memory, out);
         }
-        let signals = std::mem::take(&mut self.machine.signals);
         if let Some(hold) = hold {
+            let signals = std::mem::take(&mut self.machine.signals);
             // When the tracer has gone meanwhile, nobody waits.
             let _ = hold.answer.send(Verdict { signals });
+        } else {
+            self.machine.signals.clear();
         }
         self.flush(out)
     }

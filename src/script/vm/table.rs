@@ -84,7 +84,16 @@ impl<V> Table<V> {
     }
 
     /// The position of a key.
+    #[inline]
     pub fn find(&self, key: &[u64]) -> Option<usize> {
+        match self.width {
+            // There is one such key, and what lies before the first entry is none.
+            0 => self.get(self.first).map(|_| self.first),
+            _ => self.look_up(key),
+        }
+    }
+
+    fn look_up(&self, key: &[u64]) -> Option<usize> {
         let (keys, width) = (&self.keys, self.width);
         let is = |position: &u32| {
             key_at(keys, width, *position as usize).is_some_and(|other| same(other, key))
@@ -303,5 +312,13 @@ mod tests {
         *table.value_or_insert(&[], ROOM, || 0).expect("room") += 5;
         *table.value_or_insert(&[], ROOM, || 0).expect("room") += 5;
         assert_eq!((table.len(), table.value(&[])), (1, Some(&10)));
+        table.pin();
+        table.clear();
+        assert_eq!(table.find(&[]), None);
+        *table.value_or_insert(&[], ROOM, || 0).expect("room") += 3;
+        assert_eq!((table.len(), table.value(&[])), (1, Some(&3)));
+        table.unpin();
+        table.remove(1);
+        assert_eq!((table.len(), table.find(&[])), (0, None));
     }
 }
