@@ -33,7 +33,7 @@ pub trait Consumer: Send {
         out: &mut dyn Write,
     ) -> io::Result<Flow>;
 
-    /// When [`Consumer::tick`] wants to be called next: CLOCK_MONOTONIC, ns.
+    /// When [`Consumer::tick`] wants to be called next: CLOCK_MONOTONIC, ns. No event makes it earlier.
     fn due(&self) -> Option<u64> {
         None
     }

@@ -36,12 +36,19 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    fn event(&mut self, event: &Event, hold: Option<&Hold>) -> io::Result<Flow> {
-        // What was due before it comes before it.
-        if self.consumer.due().is_some_and(|due| due <= event.time)
-            && self.consumer.tick(event.time, self.out)? == Flow::Finish
-        {
-            return Ok(Flow::Finish);
+    /// What was due before it comes before it.
+    #[inline]
+    fn event(
+        &mut self,
+        event: &Event,
+        hold: Option<&Hold>,
+        due: &mut Option<u64>,
+    ) -> io::Result<Flow> {
+        if due.is_some_and(|due| due <= event.time) {
+            if self.consumer.tick(event.time, self.out)? == Flow::Finish {
+                return Ok(Flow::Finish);
+            }
+            *due = self.consumer.due();
         }
         self.consumer.event(event, hold, self.out)
     }
@@ -52,8 +59,9 @@ impl Hand<'_> {
         take: impl FnOnce(&mut dyn FnMut(&Event) -> ControlFlow<()>) -> ControlFlow<()>,
     ) -> io::Result<Flow> {
         let mut result = Ok(Flow::Continue);
+        let mut due = self.consumer.due();
         let _ = take(&mut |event| {
-            result = self.event(event, None);
+            result = self.event(event, None, &mut due);
             match result {
                 Ok(Flow::Continue) => ControlFlow::Continue(()),
                 _ => ControlFlow::Break(()),
@@ -191,7 +199,8 @@ impl<'a> Pump<'a> {
         if let EventKind::ThreadEnd = event.kind {
             self.drain.forget_thread(event.pid, event.tid);
         }
-        self.hand.event(&event, hold.as_ref())
+        let mut due = self.hand.consumer.due();
+        self.hand.event(&event, hold.as_ref(), &mut due)
     }
 
     /// What was recorded before a time comes before it.
