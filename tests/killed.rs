@@ -237,9 +237,7 @@ fn killed(way: &'static str, run: impl Fn(&Case, &mut Random, &[&str]) -> u64) {
     let mut random = Random(seed);
     let (mut exposed, mut cases) = (0, 0);
     for cycle in 0..cycles() {
-        // An interpreter that is just being entered to inject markers may run its code twice (see `fastpath::guard`).
-        let entered = |name: &&str| way == "spawns" && *name == "python3.13";
-        for name in INTERPRETERS.into_iter().filter(|it| !entered(it)) {
+        for name in INTERPRETERS {
             let wanted = WANTED[random.below(WANTED.len() as u64) as usize];
             let case = Case {
                 interpreter: interpreter(name),

@@ -277,3 +277,37 @@ fn a_whole_family_is_left_as_it_was() {
         }
     }
 }
+
+/// The tracer may leave when a fork has made its child, but has not returned yet.
+#[test]
+fn a_program_that_forks_all_the_time_is_left() {
+    for name in WITH_FUNCTIONS {
+        let scratch = Scratch::new();
+        let interpreter = interpreter(name);
+        let mut forker = command(false, &interpreter.wrapper);
+        forker.arg(program_file("targets/toiler.py")).arg("forks");
+        let mut forker = Program::start(&mut forker);
+        while forker.line() != "ready" {}
+        for cycle in 0..40 {
+            let trace = scratch.file(&format!("trace{cycle}"));
+            let mut tracer = ptpytrace(false);
+            let pid = forker.pid().to_string();
+            tracer.args(["-m", "gc__*", "-m", "function__entry", "--only", "forks"]);
+            tracer.args(["-p", &pid, "-o"]).arg(&trace);
+            let tracer = Program::start(tracer.stderr(Stdio::piped()));
+            until_traced(&trace, "function__entry");
+            tracer.signal(libc::SIGINT);
+            // Children that were just being made when it came are armed, too.
+            let (_, said, status) = tracer.end_with_errors();
+            assert_eq!((said.as_str(), status.code()), ("", Some(0)), "{name}");
+            assert!(
+                !catches(forker.pid(), libc::SIGTRAP),
+                "{name}: the shield is up"
+            );
+        }
+        forker.say("");
+        let (output, status) = forker.end();
+        assert!(output.ends_with("right\n"), "{name}: {output}");
+        assert!(status.success(), "{name}: {status}");
+    }
+}

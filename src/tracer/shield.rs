@@ -20,7 +20,7 @@ use super::stopped::{Gone, StoppedThread};
 use super::wait::{self, Stop, Waited};
 use super::{Tracer, monotonic, sys};
 use crate::fastpath::guard::Undo;
-use crate::fastpath::guard::shield::{ACTION, DEFAULT, LENGTH, Moved, SET_SIZE, Shield};
+use crate::fastpath::guard::shield::{ACTION, DEFAULT, LENGTH, Moved, OVER, SET_SIZE, Shield};
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 
@@ -30,6 +30,11 @@ const AGAIN: u64 = 10_000_000;
 const MOST_PAGES: usize = 4096;
 /// How long a running thread is waited for: one that waits for its vfork child stops when that has called exec.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether another tracer's guard is done, and how long it is slept in between. A guard that was
+/// killed, too, never is.
+const GUARD_LOOKS: u32 = 2000;
+const LOOK: Duration = Duration::from_millis(1);
 
 /// The shield of a process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,6 +75,18 @@ fn replace(
     let read = memory.read(at, &mut handler);
     let handler = u64::from_ne_bytes(handler);
     Ok((result == 0 && read == 8).then_some(Before { handler, at }))
+}
+
+/// A shield that is up is that of a tracer which was killed just now: waits until its guard has undone everything. When
+/// this tracer lowers the shield, no breakpoint of the other may be left.
+fn await_guard(place: u64, memory: &ProcessMemory) {
+    for _ in 0..GUARD_LOOKS {
+        // It cannot be read when the process is gone.
+        if memory.holds(place.wrapping_add(OVER), &[0]) != Some(true) {
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 impl Tracer {
@@ -175,7 +192,7 @@ impl Tracer {
         thread: &StoppedThread,
         pid: i32,
     ) -> Option<(u64, std::sync::Arc<ProcessMemory>)> {
-        if self.is_confined(thread.tid()) || thread.begins_system_call() {
+        if self.is_confined(thread.tid()) || thread.is_within_system_call() {
             return None;
         }
         let at = self.system_call_in(pid)?;
@@ -324,11 +341,12 @@ impl Tracer {
             memory.read(*at, &mut page) == LENGTH && Shield::is_at(*at, &page)
         };
         space.protected.shield = pages.take(MOST_PAGES).find(is_shield);
-        if space.protected.shield.is_some()
+        if let Some(place) = space.protected.shield
             && let Some(process) = self.table.processes.get_mut(&pid)
             && process.sigtrap == Disposition::Handled(None)
         {
             process.sigtrap = Disposition::Default;
+            await_guard(place, &memory);
         }
     }
 
@@ -345,7 +363,7 @@ impl Tracer {
         if !process.is_some_and(|it| it.shield.up && it.threads <= 1) {
             return Some(thread);
         }
-        if signal != 0 || thread.begins_system_call() {
+        if signal != 0 || thread.is_within_system_call() {
             if let Some(record) = self.table.threads.get_mut(&tid) {
                 record.phase = super::state::Phase::Leaving;
             }

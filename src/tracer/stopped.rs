@@ -109,6 +109,21 @@ impl StoppedThread {
         )
     }
 
+    /// Whether it is in the midst of a system call, so that its registers cannot be exchanged for a while: the kernel is
+    /// still to put the result there. So it is before the call, and when it has just made a child or calls exec.
+    pub fn is_within_system_call(&self) -> bool {
+        const EVENTS: [i32; 5] = [
+            libc::PTRACE_EVENT_FORK,
+            libc::PTRACE_EVENT_VFORK,
+            libc::PTRACE_EVENT_CLONE,
+            libc::PTRACE_EVENT_EXEC,
+            libc::PTRACE_EVENT_EXIT,
+        ];
+        // ptrace(2): the signal's code holds the event.
+        let event = self.signal_info().map_or(0, |info| info.code >> 8);
+        EVENTS.contains(&event) || self.begins_system_call()
+    }
+
     /// Lets a thread that has called exec come back from that call. [`Stop::SystemCall`] then, or its end.
     pub fn finish_exec(&self) -> Result<Stop, Gone> {
         sys::to_system_call(self.tid, 0).map_err(gone)?;
