@@ -83,9 +83,13 @@ impl Tracer {
     }
 
     /// A forked child, which has not run yet, has a copy of its parent's breakpoints: where what is wanted depends on
-    /// the process, they are planted anew.
+    /// the process, they are planted anew. So they are where its parent was being armed when it forked: the child's
+    /// memory is from before, and what is known of it from after that.
     pub(super) fn look_through_copy(&mut self, pid: i32) {
-        if !self.process_matters {
+        let process = self.table.processes.get(&pid);
+        let space = process.and_then(|process| self.table.spaces.get(&process.space));
+        let half = |it: &AddressSpace| !it.changed_by_others(self.arch.breakpoint()).is_empty();
+        if !self.process_matters && !space.is_some_and(half) {
             return;
         }
         self.restore_process(pid, Some(pid));

@@ -35,12 +35,14 @@ impl Tracer {
             return;
         };
         let (pid, blocks_sigtrap) = (record.pid, record.blocks_sigtrap);
+        let blocked_faults = record.blocked_faults;
         let returns = record.returns.clone();
         let Some(process) = self.table.processes.get(&pid) else {
             return;
         };
         let (space, followed) = (process.space, process.followed);
         let (sigtrap, shield) = (process.sigtrap, process.shield);
+        let faults = process.faults;
         if kind == ChildKind::Clone && self.process_of(child) == Some(pid) {
             self.table.add_thread(child, pid, Phase::Newborn);
         } else {
@@ -49,6 +51,7 @@ impl Tracer {
             self.add_child_process(child, space, shared, followed);
             if let Some(process) = self.table.processes.get_mut(&child) {
                 process.sigtrap = sigtrap;
+                process.faults = faults;
                 process.shield = shield;
             }
             if let Some(thread) = self.table.threads.get_mut(&child) {
@@ -59,6 +62,7 @@ impl Tracer {
         }
         if let Some(thread) = self.table.threads.get_mut(&child) {
             thread.blocks_sigtrap = blocks_sigtrap;
+            thread.blocked_faults = blocked_faults;
         }
         if let Some((thread, stop)) = self.early.remove(&child) {
             self.stopped(thread, stop);
@@ -186,6 +190,7 @@ impl Tracer {
             process.happenings.clear();
             process.wants_calls = None;
             process.shield = Default::default(); // execve(2)
+            process.faults.after_exec();
             if matches!(process.sigtrap, Disposition::Handled(_)) {
                 process.sigtrap = Disposition::Default; // execve(2)
             }

@@ -19,6 +19,7 @@ impl Tracer {
         }
         let processes: Vec<i32> = self.table.processes.keys().copied().collect();
         for pid in processes {
+            self.tell_changed(pid);
             self.restore_process(pid, None);
         }
         // Where the agent is to be removed first, the threads are let go after that.
@@ -31,6 +32,7 @@ impl Tracer {
 
     /// Restores and detaches one process; its threads' stops are waited for by the loop.
     pub(super) fn let_go(&mut self, pid: i32) {
+        self.tell_changed(pid);
         self.restore_process(pid, None);
         if self.table.threads_of(pid).is_empty() {
             return self.table.remove_process(pid);
@@ -89,6 +91,29 @@ impl Tracer {
                     "process {pid}: {count} changed places in its memory could not be restored"
                 ),
             );
+        }
+    }
+
+    /// Says which sites somebody else has changed while they were armed: what happened there was not seen.
+    pub(super) fn tell_changed(&mut self, pid: i32) {
+        let process = self.table.processes.get(&pid);
+        let Some(space) = process.and_then(|process| self.table.spaces.get(&process.space)) else {
+            return;
+        };
+        let mut changed = space.changed_by_others(self.arch.breakpoint());
+        if changed.is_empty() {
+            return;
+        }
+        // The program may have unmapped them meanwhile.
+        let present = self.present(pid);
+        changed.retain(|(_, image)| present.as_ref().is_some_and(|it| it.contains(image)));
+        for (address, image) in changed {
+            let path = image.path.display();
+            let text = format!(
+                "process {pid}: {path}: somebody else has changed the site at {address} while it was traced: its events \
+                 may be missing"
+            );
+            self.outbox.notice(false, text);
         }
     }
 

@@ -13,6 +13,7 @@ pub mod command;
 mod context;
 mod disposition;
 mod divert;
+mod faults;
 mod fire;
 mod function;
 mod happening;
@@ -320,6 +321,7 @@ impl Tracer {
         };
         let (phase, action) = step(record.phase, stop);
         record.phase = phase;
+        let pid = record.pid;
         match action {
             Action::Trap => self.trap(thread, false),
             Action::TrapThenPart => self.trap(thread, true),
@@ -335,6 +337,10 @@ impl Tracer {
             }
             Action::Exec => self.exec(thread),
             Action::Exiting => {
+                let process = self.table.processes.get(&pid);
+                if process.is_some_and(|it| it.threads <= 1 && it.followed) {
+                    self.tell_changed(pid);
+                }
                 self.last_words(tid);
                 self.tell_end(tid, thread.exit_status().unwrap_or(0));
                 thread.resume(0);

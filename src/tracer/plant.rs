@@ -153,6 +153,11 @@ impl Tracer {
             }
         };
         if let Err(found) = written {
+            let location = address.0.wrapping_sub(image.bias);
+            for site in &purpose.markers {
+                let way = ("not armed", vec![found.clone()]);
+                self.ledger.way(site.row, (&image.path, location), way);
+            }
             let (pid, path) = (memory.pid(), image.path.display());
             let text =
                 format!("process {pid}: {path}: the site at {address} is not armed: {found}");

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use ptpytrace_arch::{ReadMemory, Registers};
 
+use super::faults::blocked_faults_after;
 use super::remote::{Remote, RemoteError};
 use super::stopped::{Gone, StoppedThread};
 use super::{Tracer, sys, way_back};
@@ -68,7 +69,7 @@ impl Disposition {
 
     /// The first word of `struct sigaction` that a hit has reset to SIG_DFL, for a thread that blocks the signal or
     /// not.
-    fn lost_at_a_hit(self, blocked: bool) -> Option<u64> {
+    pub(super) fn lost_at_a_hit(self, blocked: bool) -> Option<u64> {
         match self {
             Disposition::Ignored => Some(libc::SIG_IGN as u64),
             Disposition::Handled(handler) if blocked => handler,
@@ -100,9 +101,9 @@ pub(super) fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) 
     vdso.start.0.checked_add(offset as u64)
 }
 
-/// Whether SIGTRAP is blocked after a change of the mask; unknown ways change nothing.
-fn blocked_after(before: bool, how: i32, set: u64) -> bool {
-    let named = set & BIT != 0;
+/// Whether a signal is blocked after a change of the mask by a set in which it is `named` or not; unknown ways change
+/// nothing.
+pub(super) fn blocked_after(before: bool, how: i32, named: bool) -> bool {
     match how {
         libc::SIG_BLOCK => before || named,
         libc::SIG_UNBLOCK => before && !named,
@@ -134,6 +135,7 @@ impl Tracer {
             let for_a_moment = blocked.contains(LIBRARY_SIGNAL);
             thread.blocks_sigtrap |= blocked.contains(libc::SIGTRAP) && !for_a_moment;
         }
+        self.table.learn_faults(pid, tid, &status);
     }
 
     /// A thread stands at the first instruction of a watched function: notes what it asks for.
@@ -166,14 +168,20 @@ impl Tracer {
         };
         match watched {
             Watched::Mask => {
-                record.blocks_sigtrap = blocked_after(record.blocks_sigtrap, first, value);
+                let named = value & BIT != 0;
+                record.blocks_sigtrap = blocked_after(record.blocks_sigtrap, first, named);
+                record.blocked_faults = blocked_faults_after(record.blocked_faults, first, value);
             }
             Watched::Disposition if first == libc::SIGTRAP => {
                 if let Some(process) = self.table.processes.get_mut(&record.pid) {
                     process.sigtrap = Disposition::of_handler(value);
                 }
             }
-            Watched::Disposition => {}
+            Watched::Disposition => {
+                if let Some(process) = self.table.processes.get_mut(&record.pid) {
+                    process.faults.set(first, value);
+                }
+            }
         }
     }
 
@@ -202,7 +210,8 @@ impl Tracer {
         let process = self.table.processes.get(&record.pid);
         let lost = process.and_then(|process| process.sigtrap.lost_at_a_hit(blocked));
         if let Some(handler) = lost {
-            match self.restore_handler(thread, handler) {
+            self.step_back(thread)?;
+            match self.restore_handler(thread, libc::SIGTRAP, handler) {
                 Err(RemoteError::Ended(stop)) => {
                     self.ended(thread.tid(), stop);
                     return Err(Gone);
@@ -228,8 +237,13 @@ impl Tracer {
         thread.set_registers(&registers, bytes)
     }
 
-    /// Sets the handler of SIGTRAP by two system calls in the program; the rest of the disposition is still there.
-    fn restore_handler(&mut self, thread: &StoppedThread, handler: u64) -> Result<(), RemoteError> {
+    /// Sets the handler of a signal by two system calls in the program; the rest of the disposition is still there.
+    pub(super) fn restore_handler(
+        &mut self,
+        thread: &StoppedThread,
+        signal: i32,
+        handler: u64,
+    ) -> Result<(), RemoteError> {
         let Some(record) = self.table.threads.get(&thread.tid()) else {
             return Ok(());
         };
@@ -245,12 +259,11 @@ impl Tracer {
         if self.is_confined(thread.tid()) {
             return Ok(()); // a filter might kill the program for it
         }
-        self.step_back(thread)?;
         let remote = Remote::begin(thread, self.arch, at)?;
         // Below the red zone; what lies there is nobody's.
         let action = remote.stack_pointer().wrapping_sub(1024) & !15;
         let call = |new: u64, old: u64| {
-            let arguments = [libc::SIGTRAP as u64, new, old, 8];
+            let arguments = [u64::from(signal.unsigned_abs()), new, old, 8];
             remote.call(libc::SYS_rt_sigaction, &arguments)
         };
         if call(0, action)? == 0 && memory.write(action, &handler.to_ne_bytes()).is_ok() {
@@ -331,7 +344,7 @@ mod tests {
         ];
         for (before, how, set, after) in table {
             assert_eq!(
-                blocked_after(before, how, set),
+                blocked_after(before, how, set & BIT != 0),
                 after,
                 "{before} {how} {set:#x}"
             );

@@ -182,6 +182,25 @@ impl AddressSpace {
         residue
     }
 
+    /// The sites of markers that are armed, but not as they were armed, and the images that they lie in.
+    pub fn changed_by_others(&self, breakpoint: &[u8]) -> Vec<(RuntimeAddress, ImageId)> {
+        let Some(memory) = &self.memory else {
+            return Vec::new();
+        };
+        let stands = |address: RuntimeAddress| match self.diverted(address) {
+            // Somebody's breakpoint on the nop keeps the way behind it, and hides this one's events all the same.
+            Some(site) => site.stands_in(memory),
+            None => memory.holds(address.0, breakpoint) != Some(false),
+        };
+        let armed = self.planted.iter().filter(|(_, planted)| {
+            !planted.purpose.markers.is_empty() && self.images.contains(&planted.image)
+        });
+        let changed = armed.filter(|(address, _)| !stands(**address));
+        changed
+            .map(|(address, planted)| (*address, planted.image.clone()))
+            .collect()
+    }
+
     /// Whether a wanted probe is armed in it.
     pub fn has_probes(&self) -> bool {
         self.planted

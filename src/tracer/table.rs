@@ -7,6 +7,7 @@ use ptpytrace_arch::Registers;
 use rustc_hash::FxHashMap;
 
 use super::divert::Diversion;
+use super::faults::FaultDispositions;
 use super::function::Pending;
 use super::happening::Happening;
 use super::placement::ThreadPlacement;
@@ -41,6 +42,8 @@ pub struct Thread {
     pub in_call: Option<u64>,
     /// It has SIGTRAP blocked, as far as it knows.
     pub blocks_sigtrap: bool,
+    /// Which signals of faults it has blocked, as far as it knows, as bits of a mask.
+    pub blocked_faults: u64,
     /// Its thread pointer, once it has a ring; 0 before.
     pub pointer: u64,
     /// How hot it runs, and where.
@@ -60,6 +63,7 @@ impl Thread {
             returns: Vec::new(),
             in_call: None,
             blocks_sigtrap: false,
+            blocked_faults: 0,
             pointer: 0,
             placement: ThreadPlacement::default(),
         }
@@ -75,6 +79,8 @@ pub struct Process {
     pub followed: bool,
     /// What it wants done about SIGTRAP.
     pub sigtrap: Disposition,
+    /// What it wants done about faults.
+    pub faults: FaultDispositions,
     /// The handler of SIGTRAP that stands in for it.
     pub shield: Shielding,
     /// How many of its threads are traced.
@@ -129,6 +135,7 @@ impl Table {
             space,
             followed,
             sigtrap: Disposition::default(),
+            faults: FaultDispositions::default(),
             shield: Shielding::default(),
             threads: 0,
             happenings: FxHashMap::default(),

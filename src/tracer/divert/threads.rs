@@ -79,7 +79,7 @@ impl Tracer {
     /// A fault that a recorder takes into account: the thread goes on where the recorder says, without the signal. Gives
     /// the stop as it is to be dealt with.
     pub(in crate::tracer) fn fix_up(&mut self, thread: &StoppedThread, stop: Stop) -> Stop {
-        let Stop::Signal(libc::SIGSEGV | libc::SIGBUS) = stop else {
+        let Stop::Signal(signal @ (libc::SIGSEGV | libc::SIGBUS)) = stop else {
             return stop;
         };
         let Some((space, _)) = self.table.space_of(thread.tid()) else {
@@ -101,8 +101,9 @@ impl Tracer {
             return stop;
         };
         *pc = fixup.target;
-        // ESRCH: it has been killed.
+        // Either fails only when it has been killed: its end is reported.
         let _ = thread.set_registers(&registers, bytes);
+        let _ = self.repair_fault(thread, signal);
         Stop::Other
     }
 }
