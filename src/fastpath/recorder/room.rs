@@ -162,7 +162,8 @@ impl Generator<'_> {
         if self.site.when_full == WhenFull::Drop {
             self.code
                 .inc(qword_ptr(rdi + offset(ring_header::DROPPED)))?;
-            return Ok(self.code.jmp(self.labels.leave)?);
+            // A ring may be too full for a record long before the tracer wants to be woken.
+            return Ok(self.code.jmp(self.labels.bell)?);
         }
         self.code.mov(ecx, SPINS)?;
         let spin = self.here()?;

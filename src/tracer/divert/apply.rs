@@ -46,6 +46,12 @@ impl Tracer {
             // Other threads are in the way: another time.
             self.release(paused);
             drop(live);
+            for Prepared { site, diverted, .. } in &ready.prepared {
+                let (image, address) = (&diverted.image, diverted.address.0);
+                let location = address.wrapping_sub(image.bias);
+                let way = ("trap", vec!["other threads were in the way".to_owned()]);
+                self.ledger.way(site.row, (&image.path, location), way);
+            }
             return self.take_back(carrier, pid, &ready.mapped);
         };
         if let Some(owner) = self.owner() {

@@ -35,6 +35,9 @@ pub enum Refused {
     /// The rings cannot be laid out.
     #[error(transparent)]
     Layout(LayoutError),
+    /// No site's events can be written into rings of this size.
+    #[error("its events do not fit into a recorder's code or ring (--max-string, --buffer)")]
+    NoCode,
     /// There is no room for code in the reach of the sites.
     #[error("no page is free in the reach of its sites")]
     NoRoom,

@@ -233,24 +233,45 @@ impl Tracer {
             self.leave_as_it_is(id);
             return Ok(());
         }
+        let at = self.way_for_calls(pid);
+        let wanted: Vec<_> = candidates.iter().map(Candidate::place).collect();
+        let result = at.and_then(|at| self.divert_now(thread, (pid, id, at), candidates, &memory));
+        if let Err(error) = &result {
+            for (row, image, location) in &wanted {
+                let way = ("trap", vec![error.to_string()]);
+                self.ledger.way(*row, (&image.path, *location), way);
+            }
+        }
+        result
+    }
+
+    /// Where the threads of a process may make system calls.
+    fn way_for_calls(&mut self, pid: i32) -> Result<u64, Refused> {
         let mut threads = self.table.threads_of(pid).into_iter();
         if threads.any(|tid| self.is_confined(tid)) {
             return Err(Refused::Confined);
         }
-        let Some(at) = self.system_call_in(pid) else {
-            return Err(Refused::NoSystemCall);
-        };
+        self.system_call_in(pid).ok_or(Refused::NoSystemCall)
+    }
+
+    fn divert_now(
+        &mut self,
+        thread: &StoppedThread,
+        (pid, id, at): (i32, SpaceId, u64),
+        candidates: Vec<Candidate>,
+        memory: &ProcessMemory,
+    ) -> Result<(), Refused> {
         let remote = Remote::begin(thread, self.arch, at)?;
         let mut injector = Injector {
             remote: &remote,
-            memory: &memory,
+            memory,
             mapped: Vec::new(),
         };
         let result = self.set_up(&mut injector, pid, id, candidates);
         let result = match result {
             Ok(Some(ready)) => {
                 remote.finish()?;
-                return self.put_into_effect(thread, (pid, id), ready, &memory);
+                return self.put_into_effect(thread, (pid, id), ready, memory);
             }
             Ok(None) => Ok(()),
             Err(error) => Err(error),
@@ -367,6 +388,9 @@ impl Tracer {
         for place in places {
             let (prepared, end) = sites::assemble(&chosen, place, surroundings);
             let pages = place..end.next_multiple_of(crate::fastpath::diversion::PAGE);
+            if prepared.is_empty() {
+                return Err(Refused::NoCode);
+            }
             if end.saturating_sub(place) > room || injector.code(&pages).is_err() {
                 continue;
             }

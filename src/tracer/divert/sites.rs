@@ -148,6 +148,12 @@ impl Candidate {
         }
     }
 
+    /// Where the books have it: its marker's row, its image, its address in the file.
+    pub fn place(&self) -> (usize, ImageId, u64) {
+        let location = self.address.0.wrapping_sub(self.image.bias);
+        (self.site.row, self.image.clone(), location)
+    }
+
     /// Chooses the way.
     pub fn choose(&self, space: &mut FreeSpace) -> Choice {
         let ways = match self.injected {
