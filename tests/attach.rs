@@ -72,7 +72,9 @@ impl Target {
             Way::ClosedOutput if !self.busy => Way::Signal(libc::SIGTERM), // nothing is ever written
             way => way,
         };
-        let mut tracer = self.attach(way);
+        // Breakpoints, what the tracer chooses, and recorders from the first hit on.
+        let engine = ["trap", "auto", "jump"][number % 3];
+        let mut tracer = self.attach(way, engine);
         let _guard = Guard::new(tracer.id() as i32);
         match way {
             Way::Signal(signal) => {
@@ -86,16 +88,16 @@ impl Target {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success() && said.is_empty(),
-            "{way:?}: {:?}: {said}",
+            "{way:?} {engine}: {:?}: {said}",
             output.status
         );
-        self.assert_clean(&format!("after cycle {number}, {way:?}"));
+        self.assert_clean(&format!("after cycle {number}, {way:?}, {engine}"));
     }
 
-    fn attach(&self, way: Way) -> Child {
+    fn attach(&self, way: Way, engine: &str) -> Child {
         let _ = fs::remove_file(self.scratch.file("trace")); // there is none yet at first
         let mut command = ptpytrace(self.user);
-        command.args(["-p", &self.pid().to_string()]);
+        command.args(["--engine", engine, "-p", &self.pid().to_string()]);
         match way {
             Way::Timeout => command.args(["-T", "0.01"]),
             _ => &mut command,
