@@ -10,6 +10,7 @@
 //!   thread goes on behind the breakpoint after [`PATIENCE`] milliseconds: that is right for a marker's nop of one byte.
 //! - A breakpoint that the tracer has already carried the thread over, before it could set it running: then it has left
 //!   a [`note`](Moved) in the signal, and the thread goes on where the tracer has put it.
+//! - A single step by which the tracer led the thread (`TRAP_TRACE`). The thread goes on where it has come to.
 //! - Anything else is somebody's signal, and ends the program as if there were no handler.
 //!
 //! Registers, flags and `errno` are those of before: the code is entered by the kernel, makes system calls by itself and
@@ -123,6 +124,8 @@ fn code(at: u64, patience: u32) -> Result<(Vec<u8>, u64), IcedError> {
     let (mut pause, mut restorer) = (a.create_label(), a.create_label());
     // rsi: siginfo_t, rdx: ucontext_t.
     a.mov(rbx, rdx)?;
+    a.cmp(dword_ptr(rsi + SI_CODE), libc::TRAP_TRACE)?;
+    a.je(leave)?;
     a.cmp(dword_ptr(rsi + SI_CODE), SI_KERNEL)?;
     a.jne(theirs)?;
     a.mov(r12, qword_ptr(rbx + UC_PC))?;

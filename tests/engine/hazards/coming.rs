@@ -11,7 +11,7 @@ use crate::harness::task::until;
 use crate::harness::tracer::{Scratch, ptpytrace, run};
 
 /// How often a busy program is attached to.
-const CYCLES: usize = 15;
+const CYCLES: usize = 8;
 
 /// Markers whose sites are diverted by a jump over several instructions: `line` of 3.9, and injected ones, where without
 /// a GIL eight threads run through the site at once.
@@ -54,8 +54,8 @@ fn come_and_go(busy: &Program, marker: &str, scratch: &Scratch) -> String {
     tracer.args(["--only", "checked", "-p", &busy.pid().to_string(), "-o"]);
     tracer.arg(&trace).stderr(std::process::Stdio::piped());
     let tracer = Program::start(&mut tracer);
-    until("events are recorded", || {
-        fs::metadata(&trace).is_ok_and(|file| file.len() > 1 << 14)
+    until(&format!("events of {marker} are recorded"), || {
+        fs::metadata(&trace).is_ok_and(|file| file.len() > 0)
     });
     tracer.signal(libc::SIGINT);
     let (_, said, status) = tracer.end_with_errors();

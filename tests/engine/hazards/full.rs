@@ -102,11 +102,13 @@ fn a_full_ring_with_drop() {
                 |output: BufReader<ChildStdout>| output.lines().map(Result::unwrap).count() as u64;
             let arrived = if drops {
                 session.ask("single 18"); // does not wait for anybody
+                session.until_it_listens();
                 guard::signal(session.tracer_pid(), libc::SIGINT);
                 reader(output)
             } else {
                 let reader = std::thread::spawn(move || reader(output));
                 session.ask("single 18");
+                session.until_it_listens();
                 guard::signal(session.tracer_pid(), libc::SIGINT);
                 reader.join().unwrap()
             };

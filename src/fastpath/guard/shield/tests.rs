@@ -218,6 +218,29 @@ fn a_thread_that_was_moved_goes_on_where_it_is() {
     assert_eq!(end(program), WaitStatus::Exited(program, 42));
 }
 
+/// What is left of a tracer that led the thread by single steps: their signals.
+#[test]
+fn a_step_is_no_reason_to_end() {
+    let pages = Pages::new(PATIENCE);
+    let program = pages.program(|pages| {
+        // SAFETY: sets the flag for single steps for a moment, each of which enters the handler and comes back.
+        unsafe {
+            asm!(
+                "pushfq",
+                "or qword ptr [rsp], 0x100",
+                "popfq",
+                "nop",
+                "nop",
+                "pushfq",
+                "and qword ptr [rsp], -257",
+                "popfq"
+            );
+        }
+        (pages.function())()
+    });
+    assert_eq!(end(program), WaitStatus::Exited(program, 42));
+}
+
 #[test]
 fn a_shield_is_recognised() {
     let shield = Shield::assemble(0x7000_0000).expect("a shield");
