@@ -4,7 +4,8 @@
 pub mod images;
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,9 @@ pub use images::{ImageCache, MapWarning, MappedImage, MappedImages, mapped_image
 
 /// What the kernel appends to the path of a file that has no name any more.
 const DELETED: &[u8] = b" (deleted)";
+
+/// How many bytes the mappings of most processes take as text.
+const ROOM: usize = 32 << 10;
 
 /// One line of `/proc/PID/maps`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +81,10 @@ pub struct MapsError {
 /// # Errors
 /// When the process does not exist or may not be looked at, and (`InvalidData`) when a line is not understood.
 pub fn read(pid: i32) -> io::Result<Vec<Mapping>> {
-    let text = std::fs::read(format!("/proc/{pid}/maps"))?;
+    // The kernel does not say how long it is, and gives at most a page at once: without room from the start it is read in
+    // many small pieces.
+    let mut text = Vec::with_capacity(ROOM);
+    File::open(format!("/proc/{pid}/maps"))?.read_to_end(&mut text)?;
     parse(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

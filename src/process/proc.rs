@@ -14,6 +14,8 @@ pub const PROC_VARIABLE: &str = "PTPYTRACE_PROC";
 
 /// The most bytes that are read of one file. A process chooses its own command line, so there must be a bound.
 const MAX_FILE: u64 = 1 << 20;
+/// Most files of a process have less than that many bytes.
+const ROOM: usize = 4 << 10;
 
 /// The answer to a question about a process or thread that may end at any moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +247,8 @@ fn invalid(error: super::status::FormatError) -> io::Error {
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // The kernel does not say how long such a file is: without room from the start it is read in many small pieces.
+    let mut content = Vec::with_capacity(ROOM);
     File::open(path)?.take(MAX_FILE).read_to_end(&mut content)?;
     Ok(content)
 }
