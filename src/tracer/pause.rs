@@ -56,6 +56,7 @@ impl Paused {
 impl Tracer {
     /// Stops all threads of an address space but `but`, which is stopped already.
     pub(super) fn pause(&mut self, space: SpaceId, but: Option<i32>) -> Paused {
+        self.placement.cool(); // all of them wait for this thread
         let mut paused = Paused::default();
         let inside = |tracer: &Tracer, tid: i32| {
             let process = tracer.table.threads.get(&tid).map(|thread| thread.pid);

@@ -151,6 +151,24 @@ impl AddressSpace {
         sites.find(|site| site.address == address)
     }
 
+    /// Whether an address is the nop of an injected marker.
+    fn is_injected(&self, address: RuntimeAddress) -> bool {
+        let injection = self.injection.as_deref();
+        injection.is_some_and(|it| it.has_site(address))
+    }
+
+    /// Whether nothing can be diverted before the survey of some file is done: what is injected needs none.
+    fn awaits_survey(&self, surveys: &mut Surveys) -> bool {
+        let mut pending = false;
+        for (address, planted) in self.undiverted() {
+            if self.is_injected(address) {
+                return false;
+            }
+            pending |= surveys.is_pending(&planted.image.path);
+        }
+        pending
+    }
+
     /// The consumer's lines of the diversions in effect.
     pub(super) fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
         let live = self.diversions.iter().filter_map(|it| it.live.as_ref());
@@ -261,6 +279,7 @@ impl Tracer {
         candidates: Vec<Candidate>,
         memory: &ProcessMemory,
     ) -> Result<(), Refused> {
+        self.placement.cool(); // the program waits for this thread
         let remote = Remote::begin(thread, self.arch, at)?;
         let mut injector = Injector {
             remote: &remote,
@@ -283,38 +302,48 @@ impl Tracer {
         result
     }
 
-    /// The breakpoints that may be diverted; `None` when some file is not known yet. What stays a breakpoint is told
-    /// with its reason.
+    /// The breakpoints that may be diverted now, those in files that are not known yet another time; `None` when that is all
+    /// of them. What stays a breakpoint is told with its reason.
     fn candidates(
         &mut self,
         pid: i32,
         id: SpaceId,
         memory: &ProcessMemory,
     ) -> Option<Vec<Candidate>> {
-        let scan = maps::mapped_images(pid, &mut self.cache).ok()?;
-        let space = self.table.spaces.get(&id)?;
         let wait = self.options.engine == Engine::Jump;
+        let surveys = &mut self.diverter.surveys;
+        let space = self.table.spaces.get(&id)?;
+        // Found out before the process is looked at: until then every hit comes here.
+        if !wait && space.awaits_survey(surveys) {
+            return None;
+        }
+        let scan = maps::mapped_images(pid, &mut self.cache).ok()?;
         let mut found = Vec::new();
         let mut refused = Vec::new();
+        let mut later = false;
         for mapped in &scan.images {
             let image = ImageId::of(mapped);
-            let mut here = space.undiverted().filter(|(_, it)| it.image == image);
-            let Some(first) = here.next() else {
-                continue;
+            let here = space.undiverted().filter(|(_, it)| it.image == image);
+            let (injected, native): (Vec<_>, Vec<_>) =
+                here.partition(|(address, _)| space.is_injected(*address));
+            let facts = match native.is_empty() {
+                true => None,
+                false => surveys.facts(&mapped.path, &mapped.image, wait),
             };
-            let facts = self
-                .diverter
-                .surveys
-                .facts(&mapped.path, &mapped.image, wait)?;
-            let injection = space.injection.as_deref();
-            for (address, planted) in std::iter::once(first).chain(here) {
-                let injected = injection.is_some_and(|it| it.has_site(address));
-                let facts = (&*facts, injected);
-                match sites::candidate((address, planted), facts, memory) {
+            later |= facts.is_none() && !native.is_empty();
+            let native = native.into_iter().filter(|_| facts.is_some());
+            let unknown = Arc::default();
+            let facts = facts.as_ref().unwrap_or(&unknown);
+            let injected = injected.into_iter().map(|site| (site, true));
+            for (site, injected) in native.map(|site| (site, false)).chain(injected) {
+                match sites::candidate(site, (facts, injected), memory) {
                     Ok(candidate) => found.push(candidate),
-                    Err(reason) => refused.push((address, planted, reason)),
+                    Err(reason) => refused.push((site.0, site.1, reason)),
                 }
             }
+        }
+        if later && found.is_empty() {
+            return None;
         }
         for (address, planted, reason) in refused {
             for site in &planted.purpose.markers {
@@ -331,7 +360,7 @@ impl Tracer {
             .map(|first| first.address.0.saturating_add(NEAR));
         let all = found.len();
         found.retain(|candidate| Some(candidate.address.0) <= near);
-        if found.len() < all
+        if (found.len() < all || later)
             && let Some(space) = self.table.spaces.get_mut(&id)
         {
             space.attempts.more = true;

@@ -27,6 +27,27 @@ enum State {
     Ready(Arc<Facts>),
 }
 
+impl State {
+    /// Takes the result if it is there, or with `wait` when it is; `None` when it is not known yet.
+    fn facts(&mut self, wait: bool) -> Option<&Arc<Facts>> {
+        if let State::Pending(receiver) = self {
+            let facts = match wait {
+                true => receiver.recv().ok(),
+                false => match receiver.try_recv() {
+                    Err(crossbeam_channel::TryRecvError::Empty) => return None,
+                    other => other.ok(),
+                },
+            };
+            // A survey that failed knows nothing.
+            *self = State::Ready(Arc::new(facts.unwrap_or_default()));
+        }
+        match self {
+            State::Ready(facts) => Some(facts),
+            State::Pending(_) => None,
+        }
+    }
+}
+
 impl Surveys {
     /// Begins with a file, unless that was done.
     pub fn begin(&mut self, path: &Path, image: &Arc<Image>) {
@@ -47,21 +68,15 @@ impl Surveys {
         self.begin(path, image);
         let known = self.known.get_mut(path)?;
         let (_, state) = known.iter_mut().find(|(it, _)| Arc::ptr_eq(it, image))?;
-        if let State::Pending(receiver) = state {
-            let facts = match wait {
-                true => receiver.recv().ok(),
-                false => match receiver.try_recv() {
-                    Err(crossbeam_channel::TryRecvError::Empty) => return None,
-                    other => other.ok(),
-                },
-            };
-            // A survey that failed knows nothing.
-            *state = State::Ready(Arc::new(facts.unwrap_or_default()));
-        }
-        match state {
-            State::Ready(facts) => Some(Arc::clone(facts)),
-            State::Pending(_) => None,
-        }
+        state.facts(wait).map(Arc::clone)
+    }
+
+    /// Whether a file of this path is still being surveyed.
+    pub fn is_pending(&mut self, path: &Path) -> bool {
+        let states = self.known.get_mut(path).into_iter().flatten();
+        states
+            .map(|(_, state)| state)
+            .any(|it| it.facts(false).is_none())
     }
 }
 
