@@ -112,6 +112,48 @@ pub(super) struct Windows {
     length: u64,
 }
 
+/// Tells nearly all addresses from those in some windows, wherever these lie: a bit for each granule of 16 bytes, by the
+/// lower part of its address.
+#[derive(Clone, Debug)]
+pub(super) struct Sieve(Box<[u64; Sieve::WORDS]>);
+
+impl Sieve {
+    /// It fits into the cache that is closest to the CPU.
+    const WORDS: usize = 1024;
+    const GRANULE: u64 = 16;
+
+    /// Lets the addresses of all these windows through.
+    pub fn of(all: &[&Windows]) -> Sieve {
+        let mut sieve = Sieve(Box::new([0; Sieve::WORDS]));
+        let ranges = all.iter().flat_map(|windows| windows.iter());
+        for range in ranges.filter(|range| !range.is_empty()) {
+            let (first, last) = (range.start, range.end.saturating_sub(1));
+            let granules = first / Sieve::GRANULE..=last / Sieve::GRANULE;
+            // More of them would only set the same bits again.
+            for granule in granules.take(Sieve::WORDS.saturating_mul(64)) {
+                let (word, bit) = Sieve::place(granule.wrapping_mul(Sieve::GRANULE));
+                sieve.0[word] |= bit;
+            }
+        }
+        sieve
+    }
+
+    /// Whether an address may lie in a window; if not, it does not.
+    #[inline]
+    pub fn passes(&self, address: u64) -> bool {
+        let (word, bit) = Sieve::place(address);
+        self.0[word] & bit != 0
+    }
+
+    /// Word and bit of an address; the word's number is below [`Sieve::WORDS`].
+    #[inline]
+    fn place(address: u64) -> (usize, u64) {
+        let granule = address / Sieve::GRANULE;
+        let word = granule / 64 % Sieve::WORDS as u64;
+        (word as usize, 1 << (granule % 64))
+    }
+}
+
 impl Windows {
     pub fn new(mut ranges: Vec<Range<u64>>) -> Windows {
         ranges.sort_unstable_by_key(|range| range.start);
@@ -158,5 +200,31 @@ impl Windows {
             .checked_sub(1)
             .and_then(|index| self.ranges.get(index));
         last.is_some_and(|range| address < range.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sieve_lets_through_all_that_lies_in_windows_and_little_else() {
+        let starts = [1, 15, 16, 0x40_1007, 0x7f00_1234_5678, u64::MAX - 40];
+        let lengths = [1, 15, 16, 17, 40, 3 << 20];
+        for start in starts {
+            for length in lengths {
+                let window = start..start.saturating_add(length);
+                let other = Windows::new(vec![0x1000..0x1001, 0x1800..0x1801]);
+                let windows = Windows::new(vec![window.clone()]);
+                let sieve = Sieve::of(&[&windows, &other]);
+                let inside = window.clone().step_by(7).chain([window.end - 1, 0x1000]);
+                for address in inside {
+                    assert!(sieve.passes(address), "{address:#x} of {window:x?}");
+                }
+                let far = (0..1000).map(|it: u64| it.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                let passed = far.filter(|address| sieve.passes(*address)).count();
+                assert!(length > 40 || passed < 10, "{passed} of {window:x?}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ptpytrace_arch::x86_64::flow::is_literal;
 
-use super::evidence::{Effort, EvidenceKind, Findings, Windows};
+use super::evidence::{Effort, EvidenceKind, Findings, Sieve, Windows};
 use super::survey::{Code, Piece};
 use crate::address::FileAddress;
 
@@ -69,29 +69,88 @@ fn code_piece(
         true => u64::from(u32::MAX),
         false => u64::MAX,
     };
+    let sieve = Sieve::of(&[windows, bases]);
+    let mut look = Look {
+        code,
+        piece,
+        windows,
+        bases,
+        mask,
+        findings,
+        referred,
+        effort,
+    };
+    // Every byte is asked about, so what is rare is found out first, by tests that predict well. Where four bytes are a
+    // distance, their target does not depend on how long the opcode before them is.
     each_offset(piece, |from, value| {
-        // Every byte is asked about, so what is rare is found out first, by comparisons that predict well.
-        let (short, long) = (branched(from, value, 1), branched(from, value, 2));
-        let near = windows.spans(short) | windows.spans(long) | bases.spans(long);
-        if near && let Some((target, kind)) = relative(from, value) {
-            if windows.contains(target) {
-                findings.note(target, kind, from);
-            }
-            if kind == EvidenceKind::Taken && bases.contains(target) {
-                referred.insert(target);
-            }
-        }
-        let target = value & mask;
-        if windows.contains(target) && !(code.fixed && is_no_literal(code, from, effort)) {
-            findings.note(target, EvidenceKind::Pointer, from);
-        }
-        if bases.contains(target) {
-            referred.insert(target);
+        if sieve.passes(branched(from, value, 0)) | sieve.passes(value & mask) {
+            look.closer(from, value);
         }
     });
+    // Opcodes whose distance lies behind the end.
+    for at in piece.end().saturating_sub(2).max(piece.address)..piece.end() {
+        look.branch(at);
+    }
+}
+
+/// What is looked at in a piece of code, and where it is noted.
+struct Look<'a> {
+    code: &'a Code,
+    piece: &'a Piece,
+    windows: &'a Windows,
+    bases: &'a Windows,
+    /// The bits of eight bytes that make a pointer.
+    mask: u64,
+    findings: &'a mut Findings,
+    referred: &'a mut BTreeSet<u64>,
+    effort: &'a mut Effort,
+}
+
+impl Look<'_> {
+    /// Bytes that may be a distance or a pointer that leads to where it matters. Out of line: the loop that asks is short.
+    #[cold]
+    #[inline(never)]
+    fn closer(&mut self, from: u64, value: u64) {
+        self.branch(from.wrapping_sub(2));
+        self.branch(from.wrapping_sub(1));
+        let target = value & self.mask;
+        if self.windows.contains(target)
+            && !(self.code.fixed && is_no_literal(self.code, from, self.effort))
+        {
+            self.findings.note(target, EvidenceKind::Pointer, from);
+        }
+        if self.bases.contains(target) {
+            self.referred.insert(target);
+        }
+    }
+
+    /// What would be a branch, or `lea`, if an instruction began here.
+    fn branch(&mut self, at: u64) {
+        let value = value_at(self.piece, at);
+        let Some((target, kind)) = value.and_then(|value| relative(at, value)) else {
+            return;
+        };
+        if self.windows.contains(target) {
+            self.findings.note(target, kind, at);
+        }
+        if kind == EvidenceKind::Taken && self.bases.contains(target) {
+            self.referred.insert(target);
+        }
+    }
+}
+
+/// The eight bytes at an address of a piece, zeros beyond its end.
+fn value_at(piece: &Piece, at: u64) -> Option<u64> {
+    let from = usize::try_from(at.checked_sub(piece.address)?).ok()?;
+    let bytes = piece.bytes.get(from..).filter(|bytes| !bytes.is_empty())?;
+    let mut value = [0; LOOKAHEAD];
+    let filled = value.iter_mut().zip(bytes);
+    filled.for_each(|(to, byte)| *to = *byte);
+    Some(u64::from_le_bytes(value))
 }
 
 /// Calls `visit` with every address of a piece and the eight bytes there, zeros beyond its end.
+#[inline]
 fn each_offset(piece: &Piece, mut visit: impl FnMut(u64, u64)) {
     let mut at = piece.address;
     for bytes in piece.bytes.windows(LOOKAHEAD) {
@@ -100,15 +159,9 @@ fn each_offset(piece: &Piece, mut visit: impl FnMut(u64, u64)) {
         }
         at = at.wrapping_add(1);
     }
-    let tail = piece.bytes.len().saturating_sub(LOOKAHEAD - 1);
-    let mut last = piece.bytes.get(tail..).unwrap_or(&[]);
-    while !last.is_empty() {
-        let mut bytes = [0; LOOKAHEAD];
-        let filled = bytes.iter_mut().zip(last);
-        filled.for_each(|(to, byte)| *to = *byte);
-        visit(at, u64::from_le_bytes(bytes));
+    while let Some(value) = value_at(piece, at) {
+        visit(at, value);
         at = at.wrapping_add(1);
-        last = last.get(1..).unwrap_or(&[]);
     }
 }
 
@@ -221,4 +274,58 @@ fn leads_to_code(
         }
     }
     Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::Frames;
+
+    const START: u64 = 0x40_1000;
+    const LENGTH: usize = 64;
+
+    /// What is found of an instruction that begins at `at` in a piece of code, and leads to `target`.
+    fn found(opcode: &[u8], at: usize, target: u64) -> Vec<(u64, EvidenceKind, u64)> {
+        let mut bytes = vec![0xcc; LENGTH];
+        let end = at + opcode.len() + 4;
+        let distance = target.wrapping_sub(START + end as u64) as i32;
+        let all = opcode.iter().copied().chain(distance.to_le_bytes());
+        bytes.splice(at..end, all);
+        let code = Code {
+            pieces: vec![Piece {
+                address: START,
+                bytes,
+                executable: true,
+            }],
+            fixed: true,
+            frames: Frames::default(),
+        };
+        let window = target - 3..target + 4;
+        let mut findings = Findings::default();
+        let windows = Windows::new(vec![window.clone()]);
+        look_through(&code, &windows, &mut findings, &mut Effort::new());
+        let found = findings.within(window);
+        found.map(|it| (it.target, it.kind, it.from)).collect()
+    }
+
+    #[test]
+    fn branches_are_found_wherever_they_begin() {
+        let opcodes: [(&[u8], EvidenceKind); 6] = [
+            (&[0xe8], EvidenceKind::Branch),
+            (&[0xe9], EvidenceKind::Branch),
+            (&[0x0f, 0x80], EvidenceKind::Branch),
+            (&[0x0f, 0x8f], EvidenceKind::Branch),
+            (&[0xc7, 0xf8], EvidenceKind::Branch),
+            (&[0x8d, 0x3d], EvidenceKind::Taken),
+        ];
+        for (opcode, kind) in opcodes {
+            for at in 0..=LENGTH - opcode.len() - 4 {
+                for target in [START + 0x2000, START - 0x800, 0x7_1234_5678 >> 8] {
+                    let from = START + at as u64;
+                    assert_eq!(found(opcode, at, target), [(target, kind, from)]);
+                }
+            }
+        }
+        assert_eq!(found(&[0x90], 5, START + 0x2000), [], "no branch");
+    }
 }
