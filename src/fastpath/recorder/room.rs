@@ -12,7 +12,7 @@ const SPINS: u32 = 100;
 /// How long it then sleeps at most before it looks whether the tracer is still there, ns.
 const NAP: u32 = 50_000_000;
 /// No position: there is no record there.
-const NOWHERE: i32 = -1;
+pub(super) const NOWHERE: i32 = -1;
 /// Operations of futex(2), both across processes.
 const FUTEX_WAIT: u32 = 0;
 const FUTEX_WAKE: u32 = 1;

@@ -6,6 +6,7 @@
 use iced_x86::code_asm::{dword_ptr, qword_ptr, registers::*};
 
 use super::generator::{Generator, Step};
+use super::room::NOWHERE;
 use crate::fastpath::ring::{FIRST_RING, gate, header, ring_header};
 
 /// Spreads thread pointers over the gate's table. Stacks of threads lie at regular distances.
@@ -55,8 +56,17 @@ impl Generator<'_> {
     /// The thread pointer is in rcx and the gate in r8: finds the ring that has it as its key, else makes it the key
     /// of a free one, and enters the ring into the gate.
     pub(super) fn claim(&mut self) -> Step {
-        let labels = [0; 7].map(|_| self.code.create_label());
-        let [found, taken, owned, missed, next_own, next_free, free] = labels;
+        let labels = [0; 8].map(|_| self.code.create_label());
+        let [
+            found,
+            taken,
+            owned,
+            missed,
+            next_own,
+            none_own,
+            next_free,
+            free,
+        ] = labels;
         let (claim, leave, retry) = (self.labels.claim, self.labels.leave, self.labels.retry);
         let stride = offset(self.layout.stride());
         self.place(claim)?;
@@ -64,11 +74,17 @@ impl Generator<'_> {
         self.first_ring()?;
         self.place(next_own)?;
         self.code
-            .cmp(qword_ptr(rdi + offset(ring_header::KEY)), rcx)?;
+            .mov(rax, qword_ptr(rdi + offset(ring_header::KEY)))?;
+        self.code.cmp(rax, rcx)?;
         self.code.je(found)?;
+        // Free rings are taken from the first on: behind one that nobody has had there is none that somebody has.
+        self.code
+            .or(rax, qword_ptr(rdi + offset(ring_header::LIMIT)))?;
+        self.code.je(none_own)?;
         self.code.add(rdi, stride)?;
         self.code.dec(edx)?;
         self.code.jne(next_own)?;
+        self.place(none_own)?;
         self.first_ring()?;
         self.place(next_free)?;
         self.code.xor(eax, eax)?;
@@ -89,6 +105,7 @@ impl Generator<'_> {
             .inc(qword_ptr(r9 + offset(header::MISSED)))?;
         self.code.jmp(leave)?;
         self.place(taken)?;
+        self.prepare()?; // before it may be given up
         self.prefer_entered()?;
         self.place(found)?;
         self.code
@@ -125,8 +142,27 @@ impl Generator<'_> {
         Ok(self.code.mov(edx, self.layout.rings())?)
     }
 
-    /// Writes the thread's id into the ring in rdi. The thread may have left it in the middle of filling a slot.
+    /// Prepares the ring in rdi if nobody has had it before. The tracer does not: most rings are never used, and whoever
+    /// touches one takes a page.
+    fn prepare(&mut self) -> Step {
+        let size = offset(self.layout.size());
+        let prepared = self.code.create_label();
+        let code = &mut self.code;
+        code.cmp(qword_ptr(rdi + offset(ring_header::LIMIT)), 0)?;
+        code.jne(prepared)?;
+        code.mov(qword_ptr(rdi + offset(ring_header::INTENT)), NOWHERE)?;
+        code.mov(esi, size)?;
+        // A signal handler of this thread may have done so meanwhile, and recorded.
+        code.xor(eax, eax)?;
+        code.lock()
+            .cmpxchg(qword_ptr(rdi + offset(ring_header::LIMIT)), rsi)?;
+        self.place(prepared)
+    }
+
+    /// Writes the thread's id into the ring in rdi. The thread may have left it in the middle of filling a slot, or by a
+    /// jump out of a signal handler before it was prepared.
     fn name_owner(&mut self) -> Step {
+        self.prepare()?;
         let code = &mut self.code;
         code.push(rcx)?;
         code.push(r11)?;

@@ -45,7 +45,7 @@
 //! | [`ring_header::BUSY`] | 4 | 1: a slot of the table of strings is being filled | program |
 //! | [`ring_header::INTENT`] | 8 | the position at which the last record was begun | program |
 //! | [`ring_header::SKIP`] | 8 | a position, plus [`SKIP_HERE`], at which [`Layout::overhang`] bytes are to be skipped | program |
-//! | [`ring_header::LIMIT`] | 8 | the position up to which there is room | tracer |
+//! | [`ring_header::LIMIT`] | 8 | the position up to which there is room; 0 before the first thread takes the ring | tracer, at first program |
 //! | [`ring_header::MARK`] | 8 | the position beyond which the tracer wants to be woken | tracer |
 //! | [`ring_header::TURN`] | 4 | counts up whenever a waiting thread is to look again; a futex | tracer |
 //! | [`ring_header::WAITING`] | 4 | 1: the thread waits for room | both |

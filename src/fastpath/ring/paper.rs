@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ptpytrace_arch::{Arch, X86_64};
 
 use super::record::{Argument, Shape, Wanted};
+use super::tenancy::prepare;
 use super::words::{load, store, word};
 use super::{DATA, Layout, Reader, header, ring_header, sys};
 use crate::event::ProbeInfo;
@@ -67,9 +68,12 @@ impl Paper {
         store(&self.file, self.layout.ring(ring).unwrap() + offset, value);
     }
 
-    /// What a thread does that takes a ring.
+    /// What a thread does that takes a ring. Those before it have been had by others.
     pub(crate) fn claim(&self, ring: u32, pointer: u64, tid: u64) {
         self.set(ring, ring_header::KEY, pointer);
+        for begin in (0..=ring).filter_map(|it| self.layout.ring(it)) {
+            prepare(&self.file, begin, &self.layout);
+        }
         self.set(ring, ring_header::TID, tid);
         let claims = word(&self.file, header::CLAIMS).unwrap();
         claims.fetch_add(1, Ordering::SeqCst);

@@ -24,7 +24,7 @@ use crate::event::{Arg, Event, EventKind, ProbeInfo};
 
 use super::clock::Clock;
 use super::record::Shape;
-use super::tenancy::Tenancy;
+use super::tenancy::{Tenancy, used};
 use super::words::{Words, load, store, word};
 use super::{Layout, header, ring_header, sys};
 use parse::Template;
@@ -125,10 +125,6 @@ impl Reader {
         let words = (*reader.memory).as_ref();
         store(words, header::RINGS, layout.rings().into());
         store(words, header::BELL, 1);
-        for begin in (0..layout.rings()).filter_map(|it| layout.ring(it)) {
-            store(words, begin + ring_header::LIMIT, layout.size());
-            store(words, begin + ring_header::INTENT, u64::MAX);
-        }
         reader
     }
 
@@ -189,10 +185,8 @@ impl Reader {
     /// What did not arrive so far.
     pub fn lost(&self) -> Lost {
         let words = (*self.memory).as_ref();
-        let dropped = (0..self.layout.rings()).filter_map(|number| {
-            let begin = self.layout.ring(number)?;
-            Some(load(words, begin + ring_header::DROPPED))
-        });
+        let rings = used(words, &self.layout);
+        let dropped = rings.map(|begin| load(words, begin + ring_header::DROPPED));
         Lost {
             dropped: dropped.fold(0, u64::saturating_add),
             missed: load(words, header::MISSED),

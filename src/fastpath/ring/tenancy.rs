@@ -75,8 +75,9 @@ impl Tenancy {
         }
         let words = (*self.memory).as_ref();
         let mut changes = self.changes();
-        for (ring, begin) in self.rings() {
+        for (ring, begin) in (0u32..).zip(used(words, &self.layout)) {
             if load(words, begin + ring_header::KEY) == pointer {
+                prepare(words, begin, &self.layout);
                 changes.push(clear(words, ring, begin, pointer));
             }
         }
@@ -94,10 +95,23 @@ impl Tenancy {
         // A panic in between leaves nothing half done that matters.
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn rings(&self) -> impl Iterator<Item = (u32, u64)> {
-        let layout = self.layout;
-        (0..layout.rings()).filter_map(move |ring| Some((ring, layout.ring(ring)?)))
+/// Where the rings begin that a thread has had. They are taken from the first on, so all others have their zeros still,
+/// and are not touched: that would take a page each.
+pub(super) fn used<'w>(words: &'w [AtomicU64], layout: &Layout) -> impl Iterator<Item = u64> + 'w {
+    let layout = *layout;
+    let begins = (0..layout.rings()).filter_map(move |ring| layout.ring(ring));
+    begins.take_while(|begin| {
+        load(words, begin + ring_header::KEY) != 0 || load(words, begin + ring_header::LIMIT) != 0
+    })
+}
+
+/// Prepares a ring as the thread does that takes it first, if that thread has not come to it.
+pub(super) fn prepare(words: &[AtomicU64], begin: u64, layout: &Layout) {
+    if load(words, begin + ring_header::LIMIT) == 0 {
+        store(words, begin + ring_header::INTENT, u64::MAX);
+        store(words, begin + ring_header::LIMIT, layout.size());
     }
 }
 

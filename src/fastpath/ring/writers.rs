@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::tenancy::used;
 use super::{Layout, ring_header, sys};
 
 /// Has every thread that waits for room look again: it finds that there is no tracer ([`super::header::OWNER`]), and goes
 /// on.
 pub fn wake_writers(words: &[AtomicU64], layout: &Layout) {
-    for begin in (0..layout.rings()).filter_map(|it| layout.ring(it)) {
+    for begin in used(words, layout) {
         let turn = begin.saturating_add(ring_header::TURN) / 8;
         let turn = usize::try_from(turn).ok().and_then(|it| words.get(it));
         let Some(turn) = turn else {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use ptpytrace_arch::ArgValue;
 
 use super::machine::Machine;
-use super::{Rig, function_arguments, site, text};
+use super::{Ram, Rig, function_arguments, site, text};
 use crate::event::EventKind;
 use crate::fastpath::drain::{Drain, Moment};
 use crate::fastpath::recorder::{Site, WhenFull};
 use crate::fastpath::recording::{Line, RecordedSite, Recording};
-use crate::fastpath::ring::{Layout, Lost, Reader, Waker, gate, header};
+use crate::fastpath::ring::{Layout, Lost, Mapping, Reader, Waker, gate, header, wake_writers};
 
 pub(super) const FILE: &std::ffi::CStr = c"/usr/lib/python3.9/fib.py";
 pub(super) const NAME: &std::ffi::CStr = c"fib";
@@ -283,4 +284,48 @@ fn a_forked_child_records_nothing() {
     assert_eq!(numbers, [1, 2]);
     // The memory is a mapping, not the allocator's.
     std::mem::forget(rig.gate);
+}
+
+#[test]
+fn rings_that_no_thread_has_had_take_no_memory() {
+    const RINGS: u32 = 512;
+    const THREADS: u64 = 3;
+    let layout = Layout::new(RINGS, 1 << 16, 1 << 16).unwrap();
+    let flags = MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_CLOEXEC;
+    let file = memfd_create(c"rings", flags).unwrap();
+    let mapping = Arc::new(Mapping::new(&file, &layout).unwrap());
+    let words: &[AtomicU64] = (*mapping).as_ref();
+    words[header::OWNER as usize / 8].store(1, Ordering::SeqCst);
+    let gate = Ram::new(gate::BYTES);
+    let header = words.as_ptr().addr() as u64;
+    gate.word(gate::HEADER).store(header, Ordering::SeqCst);
+    let mut reader = Reader::new(Arc::clone(&mapping) as _, layout);
+    let (arguments, machine) = (function_arguments(), Machine::new());
+    let code = site(&arguments).assemble(machine.at(), gate.address(), &layout, &mut |_| {
+        Some(vec![0xc3])
+    });
+    let code = code.unwrap();
+    machine.load(&code);
+    reader.add_site(3, code.shape.clone(), super::probe("it"));
+    let together = std::sync::Barrier::new(THREADS as usize);
+    std::thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (machine, together) = (&machine, &together);
+            scope.spawn(move || {
+                call(machine, number);
+                together.wait(); // so that each has a ring of its own
+                call(machine, number + 10);
+            });
+        }
+    });
+    let mut seen = Vec::new();
+    reader.flush(&mut |it| seen.push(it.args()[2].raw.as_u64()));
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2, 10, 11, 12]);
+    reader.forget_thread(0x1234_5000);
+    wake_writers(words, &layout);
+    assert_eq!(reader.lost(), Lost::default());
+    let blocks = nix::sys::stat::fstat(&file).unwrap().st_blocks;
+    let pages = blocks * 512 / 4096;
+    assert!(pages < 64, "{pages} pages for {THREADS} of {RINGS} rings");
 }

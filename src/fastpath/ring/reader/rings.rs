@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use rustc_hash::FxHashMap;
 
 use crate::fastpath::ring::record::TIME;
-use crate::fastpath::ring::tenancy::{Change, Tenancy};
+use crate::fastpath::ring::tenancy::{Change, Tenancy, used};
 use crate::fastpath::ring::words::{load, low_half, store, word};
 use crate::fastpath::ring::writers::wake_writer;
 use crate::fastpath::ring::{DATA, Layout, SKIP_HERE, TABLE_BYTES, header, ring_header, slot};
@@ -19,6 +19,8 @@ const FUTURE: u64 = 1 << 32;
 pub(super) struct Rings {
     layout: Layout,
     all: Vec<Ring>,
+    /// So many have been had by a thread.
+    used: usize,
     /// The indices of those that somebody has or that still hold records.
     active: Vec<usize>,
     /// The program's count of claims when they were last looked for; `None`: look again.
@@ -74,6 +76,7 @@ impl Rings {
         Rings {
             layout,
             all: begins.map(ring).collect(),
+            used: 0,
             active: Vec::new(),
             claims: None,
             names: FxHashMap::default(),
@@ -153,7 +156,9 @@ impl Rings {
 
     fn find_active(&mut self, words: &[AtomicU64]) {
         self.active.clear();
-        for (index, ring) in self.all.iter_mut().enumerate() {
+        // Those that were found once stay, whatever the program writes there.
+        self.used = self.used.max(used(words, &self.layout).count());
+        for (index, ring) in self.all.iter_mut().enumerate().take(self.used) {
             ring.tid = 0;
             let owned = load(words, ring.begin + ring_header::KEY) != 0;
             let head = load(words, ring.begin + ring_header::HEAD);
