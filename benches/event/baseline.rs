@@ -76,32 +76,48 @@ fn launch(program: &[String], cpu: usize) -> anyhow::Result<Pid> {
         }
         ForkResult::Parent { child } => {
             waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
-            ptrace::seize(child, ptrace::Options::PTRACE_O_TRACEEXEC)?;
+            let options =
+                ptrace::Options::PTRACE_O_TRACEEXEC | ptrace::Options::PTRACE_O_TRACESYSGOOD;
+            ptrace::seize(child, options)?;
             nix::sys::signal::kill(child, Signal::SIGCONT)?;
             Ok(child)
         }
     }
 }
 
-/// Lets it run up to the exec of the file with the notes: a script that starts it may come first.
+/// Lets it run until the file with the notes is mapped with all that will be written: a script that starts it may come
+/// first, and a loader that loads it.
 fn await_image(pid: Pid, notes: &Path) -> anyhow::Result<()> {
     let wanted = std::fs::canonicalize(notes)?;
     loop {
         match waitpid(pid, Some(WaitPidFlag::__WALL))? {
-            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => {
-                if std::fs::read_link(format!("/proc/{pid}/exe"))? == wanted {
+            WaitStatus::PtraceSyscall(_) | WaitStatus::PtraceEvent(..) => {
+                if is_mapped(pid, &wanted)? {
                     return Ok(());
                 }
-                ptrace::cont(pid, None)?;
+                ptrace::syscall(pid, None)?;
             }
-            WaitStatus::Stopped(_, Signal::SIGCHLD) => ptrace::cont(pid, Signal::SIGCHLD)?,
-            WaitStatus::Stopped(..) | WaitStatus::PtraceEvent(..) => ptrace::cont(pid, None)?,
+            WaitStatus::Stopped(_, Signal::SIGCHLD) => ptrace::syscall(pid, Signal::SIGCHLD)?,
+            WaitStatus::Stopped(..) => ptrace::syscall(pid, None)?,
             other => bail!(
                 "the program ended before it ran {}: {other:?}",
                 wanted.display()
             ),
         }
     }
+}
+
+/// The last part that a loader maps is the one that is written to.
+fn is_mapped(pid: Pid, wanted: &Path) -> anyhow::Result<bool> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let mut mappings = maps.lines();
+    Ok(mappings.any(|line| {
+        let writable = line
+            .split(' ')
+            .nth(1)
+            .is_some_and(|it| it.starts_with("rw"));
+        writable && line.ends_with(&wanted.display().to_string())
+    }))
 }
 
 impl Tracee {

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 
 /// Prints the seconds that `fib(N)` took, for the largest N given as the last argument.
-const PROGRAM: &str = "
+pub const PROGRAM: &str = "
 import sys, time
 def fib(n):
     return n if n < 2 else fib(n - 1) + fib(n - 2)
@@ -22,12 +22,12 @@ sys.stderr.write('elapsed %.9f\\n' % (time.perf_counter() - start))
 /// The interpreter and what it needs.
 #[derive(Clone, Debug)]
 pub struct Python {
+    /// What the tests call it.
+    pub name: String,
     /// The script that starts it.
     pub wrapper: PathBuf,
     /// The file with the notes: the interpreter itself.
     pub notes: PathBuf,
-    /// The workload.
-    pub program: &'static str,
 }
 
 impl Python {
@@ -39,13 +39,49 @@ impl Python {
         let set = |line: &&str| line.starts_with("PYTHON") || line.starts_with("LD_LIBRARY_PATH=");
         Ok(text.lines().filter(set).map(str::to_owned).collect())
     }
+
+    /// Whether it has markers of its own for calls and returns.
+    pub fn has_function_markers(&self) -> anyhow::Result<bool> {
+        let image = ptpytrace::elf::Image::open(&self.notes)?;
+        let mut notes = image.notes().iter();
+        Ok(notes.any(|note| note.name == "function__entry"))
+    }
+
+    /// Whether its wrapper runs a loader that loads it.
+    pub fn has_own_loader(&self) -> anyhow::Result<bool> {
+        let text = std::fs::read_to_string(&self.wrapper)?;
+        Ok(text.contains("--library-path"))
+    }
+
+    /// A copy of the interpreter that nobody else runs: the script that starts it, and the file.
+    pub fn copy(&self, folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let (wrapper, notes) = (folder.join("python.sh"), folder.join("python"));
+        let text = std::fs::read_to_string(&self.wrapper)?;
+        let original = self.notes.display().to_string();
+        ensure!(
+            text.contains(&original),
+            "{} does not name {original}",
+            self.wrapper.display()
+        );
+        std::fs::copy(&self.notes, &notes)?;
+        std::fs::copy(&self.wrapper, &wrapper)?;
+        std::fs::write(
+            &wrapper,
+            text.replace(&original, &notes.display().to_string()),
+        )?;
+        Ok((wrapper, notes))
+    }
+}
+
+/// The folder with the tests' interpreters.
+pub fn cache() -> PathBuf {
+    let cache = std::env::var_os("PTPYTRACE_CACHE").map(PathBuf::from);
+    cache.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/interpreters"))
 }
 
 /// An interpreter of the tests, by its name.
 pub fn python(name: &str) -> anyhow::Result<Python> {
-    let cache = std::env::var_os("PTPYTRACE_CACHE").map(PathBuf::from);
-    let cache =
-        cache.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/interpreters"));
+    let cache = cache();
     let table = std::fs::read_to_string(cache.join("interpreters.tsv")).with_context(|| {
         format!(
             "no interpreters in {}: run tests/interpreters/fetch",
@@ -57,9 +93,9 @@ pub fn python(name: &str) -> anyhow::Result<Python> {
             && found == name
         {
             return Ok(Python {
+                name: name.to_owned(),
                 wrapper: wrapper.into(),
                 notes: notes.into(),
-                program: PROGRAM,
             });
         }
     }

@@ -1,68 +1,95 @@
-//! The table: medians, and how many times the baseline they are.
+//! The table of an interpreter: medians, and how they compare with the peers.
 
-use super::contestants::Contestant;
+use super::contestants::{BASELINE, Contestant, UNTRACED};
 use super::runs::Sample;
+use super::{peers, probes};
 
-/// Prints it; the baseline is the contestant with that name.
-pub fn print(contestants: &[Contestant], samples: &[Vec<Sample>]) {
-    let costs: Vec<Option<Cost>> = samples.iter().map(|samples| Cost::of(samples)).collect();
-    let untraced = find(contestants, &costs, "untraced").unwrap_or_default();
-    let baseline = find(contestants, &costs, "baseline, one CPU")
-        .unwrap_or_default()
-        .above(untraced);
-    println!(
-        "\nns an event above the untraced run; medians of {} rounds",
-        samples.iter().map(Vec::len).max().unwrap_or(0)
-    );
-    println!(
-        "{:44} {:>9} {:>6} {:>9} {:>6} {:>8}",
-        "", "elapsed", "ratio", "CPU time", "ratio", "printed"
-    );
-    for (contestant, cost) in contestants.iter().zip(&costs) {
-        let name = &contestant.name;
-        match cost {
-            None => println!("{name:44} {}", contestant.missing),
-            Some(cost) if name == "untraced" => {
-                println!("{name:44} {:9.1} {:6} {:9.1}", cost.elapsed, "", cost.cpu);
-            }
-            Some(cost) => {
-                let above = cost.above(untraced);
-                let printed = cost
-                    .printed
-                    .map_or(String::new(), |share| format!("{:.1} %", share * 100.0));
-                println!(
-                    "{name:44} {:9.1} {:6.3} {:9.1} {:6.3} {printed:>8}",
-                    above.elapsed,
-                    above.elapsed / baseline.elapsed,
-                    above.cpu,
-                    above.cpu / baseline.cpu,
-                );
+/// Whom the others are compared with, and the titles of those columns.
+const PEERS: [(&str, &str); 5] = [
+    ("/int3", BASELINE),
+    ("/count()", probes::COUNT),
+    ("/trace0", peers::TRACE0),
+    ("/viztrc", peers::VIZTRACER),
+    ("/cProf", peers::CPROFILE),
+];
+
+/// A contestant, with its rounds or with what kept it from them.
+#[derive(Debug)]
+pub struct Row {
+    pub contestant: Contestant,
+    pub samples: Vec<Sample>,
+}
+
+/// Prints it.
+pub fn print(name: &str, rows: &[Row]) {
+    let costs: Vec<Option<Cost>> = rows.iter().map(|row| Cost::of(&row.samples)).collect();
+    let find = |name: &str| {
+        let mut pairs = rows.iter().zip(&costs);
+        *pairs.find(|(row, _)| row.contestant.name == name)?.1
+    };
+    let untraced = find(UNTRACED).unwrap_or_default();
+    let present = PEERS.iter().filter_map(|(title, peer)| {
+        let cost = find(peer)?.above(untraced);
+        Some((*title, cost.elapsed))
+    });
+    let peers: Vec<(&str, f64)> = present.collect();
+    let rounds = rows.iter().map(|row| row.samples.len()).max().unwrap_or(0);
+    println!("\n{name}: ns an event above the untraced run; medians of {rounds} rounds");
+    print!("{:43} {:>8} {:>8} {:>8}", "", "elapsed", "fastest", "CPU");
+    peers.iter().for_each(|(title, _)| print!(" {title:>8}"));
+    println!(" {:>8}", "printed");
+    for (row, cost) in rows.iter().zip(&costs) {
+        match (&row.contestant.command, cost) {
+            (Ok(_), Some(cost)) => line(&row.contestant.name, *cost, untraced, &peers),
+            (why, _) => {
+                let why = why.as_ref().err().map_or("no round", String::as_str);
+                println!("{:43} {why}", row.contestant.name);
             }
         }
     }
-    println!("printed: lines in the output for each event; below 100 % the peer lost some");
 }
 
-fn find(contestants: &[Contestant], costs: &[Option<Cost>], name: &str) -> Option<Cost> {
-    let mut pairs = contestants.iter().zip(costs);
-    *pairs.find(|(contestant, _)| contestant.name == name)?.1
+fn line(name: &str, cost: Cost, untraced: Cost, peers: &[(&str, f64)]) {
+    if name == UNTRACED {
+        let Cost {
+            elapsed,
+            fastest,
+            cpu,
+            ..
+        } = cost;
+        return println!("{name:43} {elapsed:8.1} {fastest:8.1} {cpu:8.1}");
+    }
+    let above = cost.above(untraced);
+    print!(
+        "{name:43} {:8.1} {:8.1} {:8.1}",
+        above.elapsed, above.fastest, above.cpu
+    );
+    for (_, peer) in peers {
+        print!(" {:8.3}", above.elapsed / peer);
+    }
+    let printed = cost.printed.map(|share| format!("{:.1} %", share * 100.0));
+    println!(" {:>8}", printed.unwrap_or_default());
 }
 
-/// Medians of one contestant.
+/// Medians of one contestant, ns an event.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     elapsed: f64,
+    /// Elapsed in the fastest round.
+    fastest: f64,
     cpu: f64,
     printed: Option<f64>,
 }
 
 impl Cost {
     fn of(samples: &[Sample]) -> Option<Cost> {
-        let median_of = |part: fn(&Sample) -> f64| median(samples.iter().map(part).collect());
+        let all = |part: fn(&Sample) -> f64| samples.iter().map(part).collect::<Vec<f64>>();
         let printed: Option<Vec<f64>> = samples.iter().map(|sample| sample.printed).collect();
+        let elapsed = all(|sample| sample.elapsed);
         Some(Cost {
-            elapsed: median_of(|sample| sample.elapsed)?,
-            cpu: median_of(|sample| sample.cpu)?,
+            fastest: elapsed.iter().copied().reduce(f64::min)?,
+            elapsed: median(elapsed)?,
+            cpu: median(all(|sample| sample.cpu))?,
             printed: printed.and_then(median),
         })
     }
@@ -70,13 +97,15 @@ impl Cost {
     fn above(self, untraced: Cost) -> Cost {
         Cost {
             elapsed: self.elapsed - untraced.elapsed,
+            fastest: self.fastest - untraced.fastest,
             cpu: self.cpu - untraced.cpu,
             printed: self.printed,
         }
     }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The one in the middle; `None` of nothing.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
