@@ -94,6 +94,13 @@ pub struct ProbeInfo {
     pub id: u32,
 }
 
+impl ProbeInfo {
+    /// Whether it is a function's marker ([`OF_FUNCTIONS`]).
+    pub fn is_of_function(&self) -> bool {
+        self.provider == "python" && OF_FUNCTIONS.contains(&&*self.name)
+    }
+}
+
 /// What is known of an argument beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArgInfo {
@@ -206,7 +213,7 @@ impl Captured for Values<'_> {
     }
 
     fn is_of_function(&self) -> bool {
-        self.probe.provider == "python" && OF_FUNCTIONS.contains(&&*self.probe.name)
+        self.probe.is_of_function()
     }
 
     fn pid(&self) -> i32 {

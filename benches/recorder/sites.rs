@@ -95,6 +95,8 @@ impl Bench {
                 target: 0,
                 pc: 0,
                 when_full: WhenFull::Wait,
+                of_function: false,
+                callback: None,
             };
             let machine = Machine::new()?;
             let code = site.assemble(machine.at(), gate, &layout, &mut |_| Some(vec![0xc3]))?;

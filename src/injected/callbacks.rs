@@ -11,6 +11,7 @@ use iced_x86::code_asm::*;
 use super::data::Word;
 use super::function::Function;
 use super::marker::{Injected, Row};
+use super::places::Asked;
 use super::site::{self, Shared, Sites};
 use super::writer::{Writer, Written};
 
@@ -32,10 +33,10 @@ pub(super) fn write(
         let (fire, unwanted) = (w.label(), w.label());
         for row in rows {
             callbacks.push((*row, w.mark()?));
-            callback(w, *row, fire, unwanted)?;
+            callback(w, *row, shared, (fire, unwanted))?;
         }
         w.here(fire)?;
-        self::fire(w, shared, sites, marker)?;
+        self::fire(w, sites, marker)?;
         w.here(unwanted)?;
         w.asm.mov(w.word(Word::Disabled), 1)?;
         w.asm.mov(rax, w.word(Word::Disable))?;
@@ -44,16 +45,16 @@ pub(super) fn write(
     Ok(callbacks)
 }
 
-/// The end of a callback, with the code object in `r12`, the line in `r13d` and the word of [`refusal`] set: this is
-/// where an event becomes known. The result is what stands in `rcx` then: None, unless the tracer puts there what it
-/// finds in `r8`, the answer to an event of a function that nobody wants.
-fn fire(w: &mut Writer, shared: &Shared, sites: &mut Sites, marker: Injected) -> Written {
+/// The end of a callback, with the names and the line where the marker has them, and [`refusal`] in `rbp`: this is where
+/// an event becomes known. The result is what stands in `rbp` then ([`super::RESULT`]): None, unless the tracer or what
+/// the site is led to puts there what is in `r12` ([`super::REFUSAL`]), the answer to an event of a function that nobody
+/// wants.
+fn fire(w: &mut Writer, sites: &mut Sites, marker: Injected) -> Written {
     let done = w.label();
-    shared.code_place(w)?;
-    w.asm.mov(r8, qword_ptr(rsp + REFUSAL))?;
-    w.object(rcx, Function::None)?;
+    w.asm.mov(r12, rbp)?;
+    w.object(rbp, Function::None)?;
     sites.site(w, marker)?;
-    w.asm.mov(rax, rcx)?;
+    w.asm.mov(rax, rbp)?;
     w.asm.cmp(rax, w.word(Word::Disable))?;
     w.asm.jne(done)?;
     w.asm.mov(w.word(Word::Disabled), 1)?;
@@ -61,41 +62,58 @@ fn fire(w: &mut Writer, shared: &Shared, sites: &mut Sites, marker: Injected) ->
     site::end(w)
 }
 
-/// The word of the stack that holds what [`refusal`] says, in bytes from the stack pointer.
-const REFUSAL: i32 = 8;
-
-/// What a callback returns when it is not to be called there again: `sys.monitoring` takes DISABLE only of events that
-/// belong to a place in the code.
+/// What a callback returns when it is not to be called there again comes into `rbp`: `sys.monitoring` takes DISABLE only
+/// of events that belong to a place in the code.
 fn refusal(w: &mut Writer, row: Row) -> Written {
     if matches!(row, Row::Throw | Row::Unwind) {
-        w.object(rax, Function::None)?;
+        w.object(rbp, Function::None)
     } else {
-        w.asm.mov(rax, w.word(Word::Disable))?;
+        w.asm.mov(rbp, w.word(Word::Disable))
     }
-    w.asm.mov(qword_ptr(rsp + REFUSAL), rax)
 }
 
-/// One callback: leaves the code object in `r12` and the line in `r13d`, and goes on at `fire`.
-fn callback(w: &mut Writer, row: Row, fire: CodeLabel, unwanted: CodeLabel) -> Written {
+/// One callback: leaves the names and the line where the marker has them, and goes on at `fire`. CPython calls it by
+/// either convention, METH_FASTCALL or vectorcall, with at least two arguments: for anybody else it does nothing.
+fn callback(
+    w: &mut Writer,
+    row: Row,
+    shared: &Shared,
+    (fire, unwanted): (CodeLabel, CodeLabel),
+) -> Written {
+    let called = w.label();
     site::begin(w)?;
+    w.asm.cmp(edx, 2)?;
+    w.asm.jae(called)?;
+    w.object(rax, Function::None)?;
+    site::end(w)?;
+    w.here(called)?;
     still_wanted(w, row, unwanted)?;
     w.asm.mov(r12, qword_ptr(rsi))?;
-    match row {
+    let asked = match row {
         Row::Start => {
             w.asm.mov(rax, w.word(Word::CodeFirstLine))?;
             w.asm.mov(r13d, dword_ptr(r12 + rax))?;
+            Asked::Names
         }
-        Row::Line => argument(w, 1)?,
-        Row::Jump => jump(w, unwanted)?,
+        Row::Line => {
+            argument(w, 1)?;
+            Asked::Names
+        }
+        Row::Jump => {
+            jump(w, unwanted)?;
+            Asked::Names
+        }
         Row::Unwind => {
             argument(w, 1)?;
             line_of_frame(w)?;
+            Asked::Names
         }
         _ => {
             argument(w, 1)?;
-            line(w)?;
+            Asked::Place
         }
-    }
+    };
+    shared.places.find(w, asked)?;
     refusal(w, row)?;
     w.asm.jmp(fire)
 }
@@ -116,11 +134,22 @@ fn still_wanted(w: &mut Writer, row: Row, unwanted: CodeLabel) -> Written {
     Ok(())
 }
 
-/// The integer argument of this index comes into `r13d`; `rsi` points to the arguments and is lost.
+/// The integer argument of this index comes into `r13d`; `rsi` points to the arguments and is lost. One of a single
+/// digit is read where it stands.
 fn argument(w: &mut Writer, index: i32) -> Written {
+    let done = w.label();
     w.asm.mov(rdi, qword_ptr(rsi + 8 * index))?;
+    w.asm.mov(rcx, w.word(Word::IntDigit))?;
+    w.asm.mov(rax, qword_ptr(rdi + rcx - 8))?;
+    w.asm.mov(r13d, dword_ptr(rdi + rcx))?;
+    for word in [Word::IntTag, Word::IntTagSmall] {
+        w.asm.cmp(rax, w.word(word))?;
+        w.asm.je(done)?;
+    }
     w.call(Function::AsLong)?;
-    w.asm.mov(r13d, eax)
+    w.asm.mov(r13d, eax)?;
+    w.here(done)?;
+    Ok(())
 }
 
 /// The line of the instruction at offset `r13d` of the code object `r12` comes into `r13d`.

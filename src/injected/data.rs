@@ -1,11 +1,16 @@
-//! The agent's writable page: one 64-bit word for each address, offset and state, then the method definitions that
-//! CPython wants to stay where they are.
+//! The agent's writable memory: a page with one 64-bit word for each address, offset and state, then the method
+//! definitions that CPython wants to stay where they are; behind it the table of [`super::places`].
 
 use super::function::Function;
 use super::marker::Row;
+use super::places;
 
-/// The page's length in bytes.
-pub const DATA_LENGTH: u64 = 4096;
+/// The length of the page with the words, in bytes.
+const PAGE: u64 = 4096;
+/// The length of all of it, in bytes.
+pub const DATA_LENGTH: u64 = PAGE + places::BYTES;
+/// Where the table of places begins, in bytes.
+pub(super) const PLACES: i32 = PAGE as i32;
 
 /// A word behind the table of functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +29,20 @@ pub enum Word {
     CodeName,
     /// See above.
     CodeFirstLine,
+    /// Where it has its table of lines (`co_linetable`); 0: there is none, or it was not found.
+    CodeLines,
+    /// Where an `int` of one digit has that digit. The eight bytes before it say that it is one.
+    IntDigit,
+    /// What they say for a positive one.
+    IntTag,
+    /// What they say for a small one, which may be marked as immortal there.
+    IntTagSmall,
     /// Where a thread's state has its profile function; 0: it is not set.
     ProfileAt,
     /// Where it has its trace function; 0: it is not set.
     TraceAt,
+    /// How often [`super::places`] has let go of a name, and more than that; never negative.
+    LetGo,
     /// `sys.monitoring`, borrowed.
     Monitoring,
     /// `sys.monitoring.DISABLE`.
@@ -144,7 +159,7 @@ mod tests {
     #[test]
     fn the_page_holds_all_of_it() {
         let last = event(Row::FIRST) + Row::COUNT * 8;
-        assert!(u64::try_from(last).unwrap() <= DATA_LENGTH, "{last}");
+        assert!(u64::try_from(last).unwrap() <= PAGE, "{last}");
         assert_eq!(Word::Wanted.offset(), Function::COUNT as i32 * 8);
         assert_eq!(Status::of_word(2), Some(Status::Installed));
         assert_eq!(Status::of_word(77), None);

@@ -7,7 +7,7 @@ use super::callbacks::Callbacks;
 use super::data::{Status, Word};
 use super::function::Function;
 use super::writer::{Writer, Written};
-use super::{audit, calibrate, collector, importer, legacy, monitoring};
+use super::{audit, calibrate, collector, importer, legacy, monitoring, places};
 
 /// What [`super::Agent::install_with_gil`] and [`super::Agent::remove_with_gil`] give where nothing was done: the thread
 /// has the GIL.
@@ -127,7 +127,8 @@ fn remove_all(w: &mut Writer, hooks: &[legacy::Hook; 2]) -> Written {
     importer::remove(w)?;
     collector::remove(w)?;
     legacy::remove(w, hooks)?;
-    monitoring::remove(w)
+    monitoring::remove(w)?;
+    places::forget(w)
 }
 
 fn set(w: &mut Writer, status: Status) -> Written {

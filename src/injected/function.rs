@@ -21,6 +21,10 @@ pub enum Function {
     GetAttribute,
     /// `PyCodeObject *PyCode_NewEmpty(const char *file, const char *function, int line)`.
     NewCode,
+    /// `PyObject *PyLong_FromLong(long)`.
+    NewLong,
+    /// `vectorcallfunc PyVectorcall_Function(PyObject *callable)`, since 3.9.
+    VectorcallOf,
     /// `void PyErr_Clear(void)`.
     ClearError,
     /// `void PyErr_Fetch(PyObject **, PyObject **, PyObject **)`.
@@ -101,6 +105,8 @@ const TABLE: &[(Function, &str)] = &[
     (Function::AsLong, "PyLong_AsLong"),
     (Function::GetAttribute, "PyObject_GetAttrString"),
     (Function::NewCode, "PyCode_NewEmpty"),
+    (Function::NewLong, "PyLong_FromLong"),
+    (Function::VectorcallOf, "PyVectorcall_Function"),
     (Function::ClearError, "PyErr_Clear"),
     (Function::FetchError, "PyErr_Fetch"),
     (Function::RestoreError, "PyErr_Restore"),
@@ -160,6 +166,7 @@ pub(super) const ALWAYS: &[Function] = &[
     Function::AsLong,
     Function::GetAttribute,
     Function::NewCode,
+    Function::NewLong,
     Function::ClearError,
     Function::FetchError,
     Function::RestoreError,

@@ -12,6 +12,7 @@ use super::data::{Status, Word};
 use super::function::Function;
 use super::marker::{Injected, Row};
 use super::monitoring::{drop_result, fail};
+use super::places::Asked;
 use super::site::{self, Shared, Sites};
 use super::writer::{Writer, Written};
 
@@ -94,7 +95,7 @@ fn function(
     for ((_, marker), place) in markers.iter().zip(places) {
         w.here(place)?;
         code_and_line(w, done)?;
-        shared.code_place(w)?;
+        shared.places.find(w, Asked::Names)?;
         sites.site(w, *marker)?;
         w.asm.jmp(done)?;
     }

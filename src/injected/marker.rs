@@ -48,10 +48,11 @@ impl Injected {
         }
     }
 
-    /// Where its arguments are at its site, as a note has it (x86-64).
+    /// Where its arguments are at its site, as a note has it (x86-64). Those of functions are in registers that a called
+    /// function keeps, so that what is called there, or led there, need not save any.
     pub fn arguments(self) -> &'static str {
         match self {
-            Injected::Entry | Injected::Return | Injected::Line => "8@%rdi 8@%rsi -4@%edx",
+            Injected::Entry | Injected::Return | Injected::Line => "8@%r14 8@%r15 -4@%r13d",
             Injected::GcStart => "-4@%edi",
             Injected::GcDone => "-8@%rdi",
             Injected::ImportStart => "8@%rdi",

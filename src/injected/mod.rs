@@ -7,8 +7,8 @@
 //! A callback puts the arguments where a marker's would be and runs over a nop ([`Agent::sites`]), which the tracer
 //! treats as any marker's site.
 //!
-//! The code is made for the address at which it will lie ([`Agent::assemble`]), behind a page of data ([`Word`]) in
-//! which the tracer writes the addresses of the C API's functions. Where a code object has its fields is found out in
+//! The code is made for the address at which it will lie ([`Agent::assemble`]), behind its data: a page of words
+//! ([`Word`]) in which the tracer writes the addresses of the C API's functions, and a table of names and lines (`places`). Where a code object has its fields is found out in
 //! the process. Installing and removing are functions of the agent which the tracer has a thread call where that thread
 //! holds the GIL.
 
@@ -23,6 +23,7 @@ mod importer;
 mod legacy;
 mod marker;
 mod monitoring;
+mod places;
 mod registers;
 mod site;
 mod writer;
@@ -36,7 +37,7 @@ pub use entrance::{HOLDS_GIL, NOT_READY};
 pub use function::Function;
 pub use legacy::Displaced;
 pub use marker::{Injected, Markers, Row, Way};
-pub use registers::{argument, is_in_system_call, set_argument};
+pub use registers::{PINNED, REFUSAL, RESULT, argument, is_in_system_call, set_argument};
 use writer::Writer;
 
 use crate::cpython::{Version, availability};
@@ -88,7 +89,7 @@ impl From<IcedError> for AssembleError {
 }
 
 impl Agent {
-    /// The agent whose data page is at `data` and whose code comes right behind it.
+    /// The agent whose data is at `data` and whose code comes right behind it ([`DATA_LENGTH`]).
     ///
     /// # Errors
     /// [`AssembleError`], for an address at which there can be no code.

@@ -141,7 +141,43 @@ pub(super) fn new_function(w: &mut Writer, row: Row, function: CodeLabel, flags:
     w.asm.xor(esi, esi)?;
     w.asm.xor(edx, edx)?;
     w.call(Function::NewFunction)?;
-    w.asm.mov(qword_ptr(rbx + data::callable(row)), rax)
+    w.asm.mov(qword_ptr(rbx + data::callable(row)), rax)?;
+    match flags {
+        METH_FASTCALL => call_directly(w, row, function),
+        _ => Ok(()),
+    }
+}
+
+/// Where a callable object of that kind may have its `vectorcall`, in bytes.
+const VECTORCALL: (i32, i32) = (16, 72);
+
+/// Has CPython call the function of the object in `rax`, which stays there, without the one between that adapts
+/// conventions: for the first three arguments they are the same. That one's address is found in the object.
+fn call_directly(w: &mut Writer, row: Row, function: CodeLabel) -> Written {
+    let (done, found) = (w.label(), w.label());
+    w.if_null(done)?;
+    w.asm
+        .cmp(qword_ptr(rbx + Function::VectorcallOf.offset()), 0)?;
+    w.asm.je(done)?;
+    w.asm.mov(rdi, rax)?;
+    w.call(Function::VectorcallOf)?;
+    w.asm.mov(rdx, rax)?;
+    w.asm.mov(rax, qword_ptr(rbx + data::callable(row)))?;
+    w.asm.test(rdx, rdx)?;
+    w.asm.jz(done)?;
+    w.asm.mov(ecx, VECTORCALL.0)?;
+    let again = w.mark()?;
+    w.asm.cmp(qword_ptr(rax + rcx), rdx)?;
+    w.asm.je(found)?;
+    w.asm.add(ecx, 8)?;
+    w.asm.cmp(ecx, VECTORCALL.1)?;
+    w.asm.jb(again)?;
+    w.asm.jmp(done)?;
+    w.here(found)?;
+    w.asm.lea(rdx, qword_ptr(function))?;
+    w.asm.mov(qword_ptr(rax + rcx), rdx)?;
+    w.here(done)?;
+    Ok(())
 }
 
 /// `register_callback(tool, r8, r9)`.

@@ -5,9 +5,10 @@ use ptpytrace_arch::Registers;
 use super::{Agent, Injected};
 
 /// Words of [`Registers::general`].
-const R8: usize = 9;
+const R12: usize = 3;
+const RBP: usize = 4;
+const R10: usize = 7;
 const RAX: usize = 10;
-const RCX: usize = 11;
 const RSI: usize = 13;
 const RDI: usize = 14;
 /// The number of the system call that the kernel takes the thread to be in; -1: none.
@@ -15,6 +16,14 @@ const ORIG_RAX: usize = 15;
 const RIP: usize = 16;
 const FLAGS: usize = 18;
 const RSP: usize = 19;
+
+/// At the site of a function's marker (see `callbacks::fire`): what the callback returns, and what it is to return where
+/// nobody wants events of that function.
+pub const RESULT: usize = RBP;
+/// See above.
+pub const REFUSAL: usize = R12;
+/// There, too: [`crate::fastpath::recorder::Callback::pinned`].
+pub const PINNED: usize = R10;
 
 /// The direction flag, clear at each call (System V ABI), and the one for single steps.
 const DIRECTION_AND_TRAP: u64 = 0x400 | 0x100;
@@ -39,15 +48,19 @@ impl Agent {
     /// Where a thread has just come over the site of a function's marker: has the callback ask not to be called there
     /// again (see `callbacks::fire`). False anywhere else.
     pub fn spare(&self, registers: &mut Registers) -> bool {
-        let of_function = [Injected::Entry, Injected::Return, Injected::Line];
         let behind = registers.general[RIP];
-        let mut sites = self.sites.iter();
-        let found = sites
-            .any(|(marker, site)| of_function.contains(marker) && behind == site.wrapping_add(1));
+        let found = self.is_of_function(behind.wrapping_sub(1));
         if found {
-            registers.general[RCX] = registers.general[R8];
+            registers.general[RESULT] = registers.general[REFUSAL];
         }
         found
+    }
+
+    /// Whether the site of a function's marker is at this address.
+    pub fn is_of_function(&self, address: u64) -> bool {
+        let of_function = [Injected::Entry, Injected::Return, Injected::Line];
+        let mut sites = self.sites.iter();
+        sites.any(|(marker, site)| of_function.contains(marker) && *site == address)
     }
 
     /// The result of a function that gives an `int`.

@@ -3,9 +3,9 @@
 
 use iced_x86::code_asm::*;
 
-use super::data::Word;
 use super::function::Function;
 use super::marker::Injected;
+use super::places::Places;
 use super::writer::{Writer, Written};
 
 /// The sites that were written.
@@ -28,70 +28,65 @@ impl Sites {
     }
 }
 
-/// Begins a callback: `rbx`, `r12` and `r13` may be used, and two words at the stack pointer.
+/// What a callback may use besides what any function may, in the order in which it is saved.
+const SAVED: [AsmRegister64; 6] = [rbx, rbp, r12, r13, r14, r15];
+/// The room on the stack for its own use, in bytes.
+const LOCALS: i32 = 24;
+
+/// Begins a callback: [`SAVED`] may be used, and three words at the stack pointer.
 pub(super) fn begin(w: &mut Writer) -> Written {
-    w.asm.push(rbx)?;
-    w.asm.push(r12)?;
-    w.asm.push(r13)?;
-    w.asm.sub(rsp, 16)?;
+    for register in SAVED {
+        w.asm.push(register)?;
+    }
+    w.asm.sub(rsp, LOCALS)?;
     w.load_data()
 }
 
 /// Ends a callback; `rax` is its result.
 pub(super) fn end(w: &mut Writer) -> Written {
-    w.asm.add(rsp, 16)?;
-    w.asm.pop(r13)?;
-    w.asm.pop(r12)?;
-    w.asm.pop(rbx)?;
+    w.asm.add(rsp, LOCALS)?;
+    for register in SAVED.into_iter().rev() {
+        w.asm.pop(register)?;
+    }
     w.asm.ret()
 }
 
 /// The functions that the sites share.
 pub(super) struct Shared {
     text: CodeLabel,
+    /// The names and lines of code objects.
+    pub places: Places,
 }
 
 impl Shared {
     /// Writes them.
     pub fn write(w: &mut Writer) -> Result<Shared, iced_x86::IcedError> {
-        Ok(Shared { text: text(w)? })
+        let text = text(w)?;
+        Ok(Shared {
+            text,
+            places: Places::write(w, text)?,
+        })
     }
 
     /// The bytes of the string object in `rdi`: their address comes into `rax`.
     pub fn text_of(&self, w: &mut Writer) -> Written {
         w.asm.call(self.text)
     }
-
-    /// In a callback: a code object's file and name (`r12`) and a line (`r13d`) come to where the sites of function
-    /// markers have them.
-    pub fn code_place(&self, w: &mut Writer) -> Written {
-        self.field(w, Word::CodeFile)?;
-        w.asm.mov(qword_ptr(rsp), rax)?;
-        self.field(w, Word::CodeName)?;
-        w.asm.mov(rdi, qword_ptr(rsp))?;
-        w.asm.mov(rsi, rax)?;
-        w.asm.mov(edx, r13d)
-    }
-
-    /// The text of a field of the code object in `r12`.
-    fn field(&self, w: &mut Writer, offset: Word) -> Written {
-        w.asm.mov(rax, w.word(offset))?;
-        w.asm.mov(rdi, qword_ptr(r12 + rax))?;
-        self.text_of(w)
-    }
 }
 
-/// The UTF-8 text of the string object in `rdi`; `?` for one that has none (lone surrogates).
+/// The UTF-8 text of the string object in `rdi`, with 1 in `edx`; `?` for one that has none (lone surrogates), with 0.
 fn text(w: &mut Writer) -> Result<CodeLabel, iced_x86::IcedError> {
     let (entry, none) = (w.mark()?, w.label());
     w.asm.sub(rsp, 8)?;
     w.call(Function::AsUtf8)?;
     w.if_null(none)?;
+    w.asm.mov(edx, 1)?;
     w.asm.add(rsp, 8)?;
     w.asm.ret()?;
     w.here(none)?;
     w.call(Function::ClearError)?;
     w.text(rax, "?")?;
+    w.asm.xor(edx, edx)?;
     w.asm.add(rsp, 8)?;
     w.asm.ret()?;
     Ok(entry)

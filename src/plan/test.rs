@@ -119,6 +119,23 @@ impl Test {
         }
     }
 
+    /// What must hold at a marker of a function so that this may hold at some marker of that function: what
+    /// [`Test::rules_function_out`] decides, for whoever decides it elsewhere. `None`: nothing need.
+    pub fn of_function(&self) -> Option<Test> {
+        match self {
+            Test::All(tests) => {
+                let parts: Vec<Test> = tests.iter().filter_map(Test::of_function).collect();
+                (!parts.is_empty()).then_some(Test::All(parts))
+            }
+            Test::Any(tests) => {
+                let parts: Option<Vec<Test>> = tests.iter().map(Test::of_function).collect();
+                parts.map(Test::Any)
+            }
+            Test::Text(Subject::Argument(0 | 1), ..) | Test::Names(_) => Some(self.clone()),
+            Test::Text(..) | Test::Numbers(..) => None,
+        }
+    }
+
     /// Whether it cannot hold at any marker of the same function, whoever calls it and whichever line it is.
     pub fn rules_function_out(&self, captured: &dyn Captured) -> bool {
         match self {

@@ -49,6 +49,25 @@ impl Glob {
         characters.collect()
     }
 
+    /// The texts between its stars, where it has nothing but characters and stars: it matches what begins with the first,
+    /// ends with the last, and has the others in their order in between. A single one: the only text that it matches.
+    /// `None` for any other glob, and where comparing bytes would not do.
+    pub fn literal_parts(&self) -> Option<Vec<Vec<u8>>> {
+        let parts = self.pieces.split(|piece| *piece == Piece::Star);
+        let text = |pieces: &[Piece]| {
+            let characters = pieces.iter().map(|piece| match piece {
+                // What is no UTF-8 is read as the latter.
+                Piece::Char('\0' | char::REPLACEMENT_CHARACTER) => None,
+                Piece::Char(character) => Some(*character),
+                _ => None,
+            });
+            characters
+                .collect::<Option<String>>()
+                .map(String::into_bytes)
+        };
+        parts.map(text).collect()
+    }
+
     /// Whether it is meant for a path: it has a `/`.
     pub fn names_a_path(&self) -> bool {
         self.pieces.contains(&Piece::Char('/'))

@@ -1,11 +1,11 @@
-//! Decides a [`Test`] before anything is recorded: with rax and rcx alone, so that an event that is not wanted costs
-//! next to nothing.
+//! Decides a [`Test`] before anything is recorded: with rax and rcx alone where no globs are to be matched, so that an
+//! event that is not wanted costs next to nothing.
 
-use iced_x86::code_asm::{CodeLabel, byte_ptr, dword_ptr, qword_ptr, registers::*, word_ptr};
+use iced_x86::code_asm::{CodeLabel, byte_ptr, registers::*};
 
-use super::Site;
 use super::generator::{Generator, Step};
-use crate::plan::{Compare, Operand, Subject, Test};
+use super::{Site, names};
+use crate::plan::{Compare, Names, Operand, Subject, Test};
 
 /// How deep tests may be nested.
 const DEEPEST: usize = 32;
@@ -44,8 +44,8 @@ impl Decider<'_> {
                     tests.iter().map(|it| self.part(it, depth)).collect();
                 parts.map(Test::Any)
             }
-            // Globs are left to the reader.
-            Test::Names(_) => None,
+            Test::Names(_) if !self.site.of_function => Some(Test::All(Vec::new())),
+            Test::Names(names) => self.names(names),
             Test::Numbers(one, _, other) => {
                 (self.counts() && self.number(one, depth) && self.number(other, depth))
                     .then(|| test.clone())
@@ -56,6 +56,19 @@ impl Decider<'_> {
         });
         self.whole &= found.is_some();
         found
+    }
+
+    fn names(&mut self, names: &Names) -> Option<Test> {
+        let specs = self.site.arguments.iter().map(|it| it.spec.is_some());
+        if specs.take(2).filter(|known| *known).count() < 2 {
+            return None;
+        }
+        let (part, whole) = names::decidable(names);
+        self.whole &= whole;
+        match part {
+            Some(part) => Some(Test::Names(part)),
+            None => whole.then(|| Test::All(Vec::new())),
+        }
     }
 
     fn counts(&mut self) -> bool {
@@ -92,8 +105,17 @@ impl Decider<'_> {
     }
 }
 
+/// Whether deciding it takes more than rax and rcx.
+pub(super) fn takes_more(test: &Test) -> bool {
+    match test {
+        Test::All(tests) | Test::Any(tests) => tests.iter().any(takes_more),
+        Test::Names(_) => true,
+        Test::Numbers(..) | Test::Text(..) => false,
+    }
+}
+
 impl Generator<'_> {
-    /// Goes to `to` unless the test holds. Uses rax and rcx.
+    /// Goes to `to` unless the test holds. Uses rax and rcx, and where it [`takes_more`] all working registers.
     pub(super) fn jump_unless(&mut self, test: &Test, to: CodeLabel) -> Step {
         match test {
             Test::All(tests) => tests.iter().try_for_each(|it| self.jump_unless(it, to)),
@@ -134,6 +156,7 @@ impl Generator<'_> {
             Test::Text(Subject::Argument(index), compare, constant) => {
                 self.compare_text(usize::from(*index), *compare, constant, outcome, to)
             }
+            Test::Names(names) => self.names(names, outcome, to),
             _ => Ok(()),
         }
     }
@@ -275,34 +298,7 @@ impl Generator<'_> {
         self.code.cmp(eax, 4096i32.saturating_sub(length))?;
         self.code.ja(bytewise)?;
         let begin = self.here()?;
-        let (mut rest, mut at) = (bytes, 0i32);
-        while !rest.is_empty() {
-            let size = if let Some((word, after)) = rest.split_first_chunk::<8>() {
-                rest = after;
-                self.code.mov(rax, u64::from_le_bytes(*word))?;
-                self.code.cmp(qword_ptr(rcx + at), rax)?;
-                8
-            } else if let Some((word, after)) = rest.split_first_chunk::<4>() {
-                rest = after;
-                self.code
-                    .cmp(dword_ptr(rcx + at), i32::from_le_bytes(*word))?;
-                4
-            } else if let Some((word, after)) = rest.split_first_chunk::<2>() {
-                rest = after;
-                let word = i32::from(i16::from_le_bytes(*word));
-                self.code.cmp(word_ptr(rcx + at), word)?;
-                2
-            } else {
-                let byte = rest.first().copied().unwrap_or(0);
-                rest = &[];
-                self.code.cmp(byte_ptr(rcx + at), u32::from(byte))?;
-                1
-            };
-            if !rest.is_empty() {
-                self.code.jne(decide)?;
-            }
-            at = at.saturating_add(size);
-        }
+        self.compare(rcx, bytes, decide)?;
         self.guard(begin, unreadable)
     }
 }

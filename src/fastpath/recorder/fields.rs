@@ -1,7 +1,8 @@
 //! The record of an ordinary event: header, time, numbers, and strings that the ring has carried before.
 
-use iced_x86::code_asm::{CodeLabel, dword_ptr, qword_ptr, registers::*, word_ptr};
+use iced_x86::code_asm::{AsmRegister64, CodeLabel, dword_ptr, qword_ptr, registers::*, word_ptr};
 
+use super::frame;
 use super::generator::{Generator, Step};
 use super::thread::offset;
 use crate::fastpath::ring::record::{NUMBERS, TIME, UNREADABLE};
@@ -91,27 +92,59 @@ impl Generator<'_> {
         code.lea(rdx, rdi + rax + (offset(TABLE) + Self::bank(index)))?;
         code.cmp(qword_ptr(rdx + offset(slot::KEY)), rcx)?;
         code.jne(general)?;
+        self.jump_if_pinned(known)?;
+        let code = &mut self.code;
         code.and(rcx, -8)?;
         code.mov(r9d, dword_ptr(rdx + offset(slot::LAST)))?;
         let begin = self.here()?;
         self.compare_masked(slot::FIRST_MASK, false)?;
+        let same = self.code.create_label();
         self.code.test(r9d, r9d)?;
-        self.code.je(known)?;
+        self.code.je(same)?;
         self.compare_masked(slot::LAST_MASK, true)?;
         let next = self.here()?;
         self.code.dec(r9d)?;
-        self.code.je(known)?;
+        self.code.je(same)?;
         self.code.mov(rax, qword_ptr(rcx + r9 * 8))?;
         self.code
             .cmp(rax, qword_ptr(rdx + r9 * 8 + offset(slot::TEXT)))?;
         self.code.je(next)?;
         self.code.jmp(general)?;
         self.guard(begin, general)?;
+        self.place(same)?;
+        self.pin(known)?;
         self.place(known)?;
         let descriptor = self.descriptor(index);
         self.code
             .mov(eax, dword_ptr(rdx + offset(slot::DESCRIPTOR)))?;
         Ok(self.code.mov(dword_ptr(gpr64::r8 + descriptor), eax)?)
+    }
+
+    /// The register that says whether texts are the same as before.
+    fn pinned(&self) -> Option<AsmRegister64> {
+        let parts = frame::parts(self.site.callback?.pinned)?;
+        Some(parts.whole)
+    }
+
+    /// Goes to `known` where the slot at rdx, which has the string's address, has its content for sure.
+    fn jump_if_pinned(&mut self, known: CodeLabel) -> Step {
+        if let Some(pinned) = self.pinned() {
+            let place = qword_ptr(rdx + offset(slot::PINNED));
+            self.code.cmp(place, pinned)?;
+            self.code.je(known)?;
+        }
+        Ok(())
+    }
+
+    /// The slot at rdx has the string's content: notes as long as what that is so, then goes to `known`.
+    fn pin(&mut self, known: CodeLabel) -> Step {
+        if let Some(pinned) = self.pinned() {
+            let place = qword_ptr(rdx + offset(slot::PINNED));
+            self.code.test(pinned, pinned)?;
+            self.code.js(known)?;
+            self.code.mov(place, pinned)?;
+        }
+        Ok(())
     }
 
     /// Compares the first word of the string, or the one of index r9, with that in the slot at rdx, as far as the mask

@@ -3,7 +3,7 @@
 use iced_x86::code_asm::{AsmRegister8, AsmRegister16, AsmRegister32, AsmRegister64, registers::*};
 
 /// How far below the stack pointer the program may have data (System V ABI).
-pub(super) const RED_ZONE: i32 = 128;
+const RED_ZONE: i32 = 128;
 
 /// The stack pointer's word in [`ptpytrace_arch::Registers::general`].
 const STACK_POINTER: usize = 19;
@@ -26,7 +26,7 @@ pub(super) struct Parts {
 }
 
 /// The general registers in the order of [`ptpytrace_arch::Registers::general`].
-fn parts(word: usize) -> Option<Parts> {
+pub(super) fn parts(word: usize) -> Option<Parts> {
     let (whole, half, quarter, low, high) = match word {
         0 => (r15, r15d, r15w, r15b, None),
         1 => (r14, r14d, r14w, r14b, None),
@@ -68,12 +68,33 @@ pub(super) enum Held {
 }
 
 /// What has been pushed, the last at the end: registers by their word, or anything else.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Frame {
     pushed: Vec<Option<usize>>,
+    /// How far below the stack pointer of before the first of it is.
+    red_zone: i32,
+    /// Only what a called function keeps is still there (System V ABI).
+    called: bool,
 }
 
+/// The words of the registers that a called function keeps.
+const KEPT: [usize; 6] = [0, 1, 2, 3, 4, 5];
+
 impl Frame {
+    /// Nothing has been pushed. `called`: it is as if the program had called a function here.
+    pub(super) fn new(called: bool) -> Frame {
+        Frame {
+            pushed: Vec::new(),
+            red_zone: if called { 0 } else { RED_ZONE },
+            called,
+        }
+    }
+
+    /// How far below the stack pointer the program may have data.
+    pub(super) fn red_zone(&self) -> i32 {
+        self.red_zone
+    }
+
     /// Eight bytes have been pushed.
     pub(super) fn push(&mut self, what: Option<usize>) {
         self.pushed.push(what);
@@ -89,7 +110,7 @@ impl Frame {
         let above = |count: usize| i32::try_from(count).ok()?.checked_mul(8);
         if word == STACK_POINTER {
             let pushed = above(self.pushed.len())?;
-            return Some(Held::StackPointer(pushed.checked_add(RED_ZONE)?));
+            return Some(Held::StackPointer(pushed.checked_add(self.red_zone)?));
         }
         if word == PROGRAM_COUNTER {
             return Some(Held::ProgramCounter);
@@ -101,6 +122,7 @@ impl Frame {
                 let later = self.pushed.len().saturating_sub(place).saturating_sub(1);
                 Held::Stack(above(later)?)
             }
+            None if self.called && !KEPT.contains(&word) => return None,
             None => Held::Register(parts),
         })
     }

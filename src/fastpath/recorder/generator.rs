@@ -4,7 +4,7 @@ use iced_x86::BlockEncoderOptions;
 use iced_x86::code_asm::{AsmRegister64, CodeAssembler, CodeLabel, registers::*};
 use rustc_hash::FxHashSet;
 
-use super::frame::{Frame, RED_ZONE};
+use super::frame::{self, Frame};
 use super::{AssembleError, Code, Fixup, Site, condition};
 use crate::fastpath::ring::Layout;
 use crate::fastpath::ring::record::Shape;
@@ -28,6 +28,8 @@ pub(super) struct Generator<'a> {
     pub(super) shape: Shape,
     /// What of the site's test can be decided here.
     test: Option<Test>,
+    /// What of that is the same for all events of a function.
+    of_function: Option<Test>,
     decided: bool,
     /// The labels that have been placed: equal to those that jumps name, but knowing where they are.
     placed: FxHashSet<CodeLabel>,
@@ -59,6 +61,8 @@ pub(super) struct Labels {
     pub(super) leave: CodeLabel,
     /// Put back rax, rcx and the flags.
     pub(super) leave_early: CodeLabel,
+    /// Have the callback not be called there again.
+    refuse: CodeLabel,
     /// Subroutine: copies a string into the record.
     pub(super) take_text: CodeLabel,
     /// Subroutine: wakes the tracer.
@@ -101,6 +105,7 @@ impl<'a> Generator<'a> {
             publish: label(),
             leave: label(),
             leave_early: label(),
+            refuse: label(),
             take_text: label(),
             ring_bell: label(),
         };
@@ -108,14 +113,16 @@ impl<'a> Generator<'a> {
             Some(test) => condition::decidable(test, site),
             None => (None, true),
         };
+        let of_function = test.as_ref().filter(|_| site.callback.is_some());
         Ok(Generator {
             code,
-            frame: Frame::default(),
+            frame: Frame::new(site.callback.is_some()),
             labels,
             site,
             gate,
             layout,
             shape,
+            of_function: of_function.and_then(Test::of_function),
             test,
             decided,
             placed: FxHashSet::default(),
@@ -127,12 +134,26 @@ impl<'a> Generator<'a> {
     /// All the code for the address `at`, and where in it `room` bytes are left for the tail.
     pub(super) fn finish(mut self, at: u64, room: usize) -> Step<(Code, usize)> {
         self.enter()?;
-        if let Some(test) = self.test.take() {
-            let reject = self.labels.leave_early;
+        if let Some(test) = self.of_function.take() {
+            let refuse = self.labels.refuse;
+            self.jump_unless(&test, refuse)?;
+            // That was all?
+            self.test.take_if(|all| *all == test);
+        }
+        let test = self.test.take();
+        let more = test.as_ref().is_some_and(condition::takes_more);
+        if more {
+            self.save_more()?;
+        }
+        if let Some(test) = test {
+            let reject = match more {
+                true => self.labels.leave,
+                false => self.labels.leave_early,
+            };
             self.jump_unless(&test, reject)?;
         }
-        for (register, word) in WORKING {
-            self.push(register, Some(word))?;
+        if !more {
+            self.save_more()?;
         }
         self.find_ring()?;
         self.record()?;
@@ -145,7 +166,10 @@ impl<'a> Generator<'a> {
 
     /// Saves what the test uses: rax, the flags, rcx.
     fn enter(&mut self) -> Step {
-        self.code.lea(rsp, rsp - RED_ZONE)?;
+        if self.site.callback.is_some() {
+            return Ok(());
+        }
+        self.code.lea(rsp, rsp - self.frame.red_zone())?;
         self.push(rax, Some(10))?;
         // pushfq and popfq take several times as long.
         self.code.lahf()?;
@@ -154,22 +178,35 @@ impl<'a> Generator<'a> {
         self.push(rcx, Some(11))
     }
 
+    /// Saves what else is used.
+    fn save_more(&mut self) -> Step {
+        match self.site.callback {
+            Some(_) => Ok(()),
+            None => WORKING
+                .into_iter()
+                .try_for_each(|(register, word)| self.push(register, Some(word))),
+        }
+    }
+
     /// Restores everything and leaves room for the tail; gives the label of the tail.
     fn leave(&mut self, room: usize) -> Step<CodeLabel> {
-        let leave = self.labels.leave;
+        let (leave, early) = (self.labels.leave, self.labels.leave_early);
         self.place(leave)?;
-        for (register, _) in WORKING.into_iter().rev() {
-            self.pop(register)?;
+        if self.site.callback.is_some() {
+            self.place(early)?;
+        } else {
+            for (register, _) in WORKING.into_iter().rev() {
+                self.pop(register)?;
+            }
+            self.place(early)?;
+            self.pop(rcx)?;
+            self.pop(rax)?;
+            // Overflow: 1 + 127 does, 0 + 127 does not. The other flags come from ah.
+            self.code.add(al, 127)?;
+            self.code.sahf()?;
+            self.pop(rax)?;
+            self.code.lea(rsp, rsp + self.frame.red_zone())?;
         }
-        let early = self.labels.leave_early;
-        self.place(early)?;
-        self.pop(rcx)?;
-        self.pop(rax)?;
-        // Overflow: 1 + 127 does, 0 + 127 does not. The other flags come from ah.
-        self.code.add(al, 127)?;
-        self.code.sahf()?;
-        self.pop(rax)?;
-        self.code.lea(rsp, rsp + RED_ZONE)?;
         let tail = self.code.create_label();
         self.place(tail)?;
         for bytes in vec![0xcc; room].chunks(16) {
@@ -178,9 +215,24 @@ impl<'a> Generator<'a> {
         Ok(tail)
     }
 
+    /// Nobody can want an event of this function.
+    fn refuse(&mut self) -> Step {
+        let Some(callback) = self.site.callback else {
+            return Ok(());
+        };
+        let [result, refusal] = [callback.result, callback.refusal].map(frame::parts);
+        let refuse = self.labels.refuse;
+        self.place(refuse)?;
+        if let (Some(result), Some(refusal)) = (result, refusal) {
+            self.code.mov(result.whole, refusal.whole)?;
+        }
+        Ok(self.code.jmp(self.labels.leave_early)?)
+    }
+
     /// The code that is seldom run.
     fn out_of_the_way(&mut self) -> Step {
         self.end_of_lap()?;
+        self.refuse()?;
         if !self.shape.texts.is_empty() {
             self.general()?;
             self.take_text()?;

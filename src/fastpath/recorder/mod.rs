@@ -8,8 +8,8 @@
 //!
 //! | step | where |
 //! | --- | --- |
-//! | save registers and flags | `frame` |
-//! | decide the test | `condition` |
+//! | save registers and flags, as far as they matter | `frame` |
+//! | decide the test | `condition`, `names` |
 //! | find the thread's ring, or take one | `thread` |
 //! | is there room; publish, wait, wake | `room` |
 //! | time, numbers, strings that are known | `fields` |
@@ -27,6 +27,7 @@ mod condition;
 mod fields;
 mod frame;
 mod generator;
+mod names;
 mod operand;
 mod room;
 mod text;
@@ -65,6 +66,25 @@ pub struct Site<'a> {
     pub pc: u64,
     /// What to do when the ring is full.
     pub when_full: WhenFull,
+    /// It is a function's marker: the first two arguments are the names of its file and its own
+    /// ([`crate::plan::Captured::is_of_function`]).
+    pub of_function: bool,
+    /// The site is one of a callback that was written for this.
+    pub callback: Option<Callback>,
+}
+
+/// A site whose surroundings were written to be recorded: what follows it expects nothing in the flags, in the registers
+/// that a called function may change (System V ABI), and below the stack pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Callback {
+    /// The word ([`ptpytrace_arch::Registers::general`]) of a register that a called function keeps. Where the test says
+    /// that nobody can want any event of the function there, it gets what is in the next one.
+    pub result: usize,
+    /// That register's word, likewise.
+    pub refusal: usize,
+    /// The word of a register with a number: while it stays the same, so does the text at any address that the site
+    /// gives. Where it is negative nothing is known of the texts. No ordinary way changes that register.
+    pub pinned: usize,
 }
 
 /// What a thread does when its ring is full.

@@ -248,6 +248,7 @@ impl Generator<'_> {
         code.or(ebx, Kind::Known.bits())?;
         code.or(eax, Kind::Remembered.bits())?;
         code.mov(qword_ptr(r12 + offset(slot::KEY)), 0)?;
+        code.mov(qword_ptr(r12 + offset(slot::PINNED)), 0)?;
         code.mov(qword_ptr(r12 + offset(slot::PENDING)), rcx)?;
         Ok(code.mov(dword_ptr(r12 + offset(slot::DESCRIPTOR)), ebx)?)
     }

@@ -175,8 +175,11 @@ pub mod slot {
     pub const FIRST_MASK: u64 = 24;
     /// Which bits of the last word count, when there are several.
     pub const LAST_MASK: u64 = 32;
+    /// The number under which a callback's text was last found to be this one, as long as that is the text at this address
+    /// ([`super::super::recorder::Callback::pinned`]); 0: none.
+    pub const PINNED: u64 = 40;
     /// The words.
-    pub const TEXT: u64 = 40;
+    pub const TEXT: u64 = 48;
     /// The size of a slot, a power of two.
     pub const BYTES: u64 = 256;
     /// The longest string, without its NUL, that fits wherever it begins in its first word.

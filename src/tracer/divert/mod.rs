@@ -18,6 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use self::inject::{Injector, Refused};
+pub(super) use self::sites::OfAgent;
 use self::sites::{Candidate, Prepared, Surroundings};
 use self::survey::Surveys;
 use super::Tracer;
@@ -154,7 +155,7 @@ impl AddressSpace {
     /// Whether an address is the nop of an injected marker.
     fn is_injected(&self, address: RuntimeAddress) -> bool {
         let injection = self.injection.as_deref();
-        injection.is_some_and(|it| it.has_site(address))
+        injection.is_some_and(|it| it.site(address) != OfAgent::No)
     }
 
     /// Whether nothing can be diverted before the survey of some file is done: what is injected needs none.
@@ -334,9 +335,10 @@ impl Tracer {
             let native = native.into_iter().filter(|_| facts.is_some());
             let unknown = Arc::default();
             let facts = facts.as_ref().unwrap_or(&unknown);
-            let injected = injected.into_iter().map(|site| (site, true));
-            for (site, injected) in native.map(|site| (site, false)).chain(injected) {
-                match sites::candidate(site, (facts, injected), memory) {
+            let injection = space.injection.as_deref();
+            for site in native.chain(injected) {
+                let of_agent = injection.map_or(OfAgent::No, |it| it.site(site.0));
+                match sites::candidate(site, (facts, of_agent), memory) {
                     Ok(candidate) => found.push(candidate),
                     Err(reason) => refused.push((site.0, site.1, reason)),
                 }

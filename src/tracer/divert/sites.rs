@@ -13,9 +13,10 @@ use crate::elf::Frame;
 use crate::fastpath::diversion::{
     self, Change, Choice, FreeSpace, PAGE, SiteFacts, Tail, Way, WayKind, choose,
 };
-use crate::fastpath::recorder::{self, WhenFull};
+use crate::fastpath::recorder::{self, Callback, WhenFull};
 use crate::fastpath::ring::Layout;
 use crate::fastpath::ring::record::{Argument, Shape, Wanted};
+use crate::injected::{PINNED, REFUSAL, RESULT};
 use crate::plan::{Plan, Test};
 use crate::process::memory::ProcessMemory;
 use crate::tracer::capture::How;
@@ -25,7 +26,7 @@ use crate::tracer::space::{AddressSpace, ImageId, Planted};
 /// How many bytes of the program are looked at.
 const LIVE: usize = 16;
 /// The room that is looked for first, for each site.
-const ROOM: u64 = PAGE;
+const ROOM: u64 = 4 * PAGE;
 /// No record has a higher number.
 const MOST_SITES: usize = u16::MAX as usize;
 
@@ -39,6 +40,7 @@ pub struct Candidate {
     facts: SiteFacts,
     live: Vec<u8>,
     injected: bool,
+    callback: Option<Callback>,
 }
 
 /// Why a site has to stay a breakpoint, whatever its code is like.
@@ -58,10 +60,21 @@ pub enum Unrecordable {
     Unreadable,
 }
 
-/// Looks at a breakpoint. `facts` are those of its image; `injected` says that it is on a site of the agent's.
+/// What a site is to the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfAgent {
+    /// None of its own.
+    No,
+    /// One of its own.
+    Yes,
+    /// One of its own, of a function.
+    Function,
+}
+
+/// Looks at a breakpoint. `facts` are those of its image.
 pub fn candidate(
     (address, planted): (RuntimeAddress, &Planted),
-    (facts, injected): (&Facts, bool),
+    (facts, of_agent): (&Facts, OfAgent),
     memory: &ProcessMemory,
 ) -> Result<Candidate, Unrecordable> {
     let [site] = planted.purpose.markers.as_slice() else {
@@ -80,6 +93,7 @@ pub fn candidate(
     covered
         .ok_or(Unrecordable::Unreadable)?
         .copy_from_slice(&planted.original);
+    let injected = of_agent != OfAgent::No;
     let known = facts.get(&file).filter(|_| !injected).cloned();
     let own = injected.then(|| facts_of_agent(file, &live));
     Ok(Candidate {
@@ -90,6 +104,11 @@ pub fn candidate(
         facts: known.or(own).ok_or(Unrecordable::Unknown)?,
         live,
         injected,
+        callback: (of_agent == OfAgent::Function).then_some(Callback {
+            result: RESULT,
+            refusal: REFUSAL,
+            pinned: PINNED,
+        }),
     })
 }
 
@@ -239,6 +258,8 @@ fn prepare(
         target: surroundings.target,
         pc: candidate.address.0.saturating_add(choice.nop as u64),
         when_full: surroundings.when_full,
+        of_function: candidate.site.probe.is_of_function(),
+        callback: candidate.callback,
     };
     let site = candidate.diversion();
     let mut last = None;

@@ -17,6 +17,7 @@ use ptpytrace_arch::{HookStep, ReadMemory, Registers};
 use super::Tracer;
 use super::arm::{Surroundings, python_wanted};
 use super::capture::ObjectReader;
+use super::divert::OfAgent;
 use super::matching::Identity;
 use super::space::{AddressSpace, ImageId, Purpose};
 use super::stopped::StoppedThread;
@@ -117,10 +118,16 @@ impl Injection {
     }
 
     /// Whether the nop of an injected marker is at this address.
-    pub fn has_site(&self, address: RuntimeAddress) -> bool {
-        let agent = self.agent.as_ref();
-        let mut sites = agent.iter().flat_map(|(_, agent)| &agent.sites);
-        sites.any(|(_, site)| *site == address.0)
+    pub fn site(&self, address: RuntimeAddress) -> OfAgent {
+        let Some((_, agent)) = &self.agent else {
+            return OfAgent::No;
+        };
+        let mut sites = agent.sites.iter();
+        match sites.any(|(_, site)| *site == address.0) {
+            true if agent.is_of_function(address.0) => OfAgent::Function,
+            true => OfAgent::Yes,
+            false => OfAgent::No,
+        }
     }
 
     /// Has the callbacks do nothing any more.

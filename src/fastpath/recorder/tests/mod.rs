@@ -1,5 +1,6 @@
 //! Runs the generated code in this process and reads what it has recorded.
 
+mod callbacks;
 mod machine;
 mod nested;
 mod operands;
@@ -62,6 +63,8 @@ fn site(arguments: &[Argument]) -> Site<'_> {
         target: 77,
         pc: 0x5555_0001,
         when_full: WhenFull::Wait,
+        of_function: false,
+        callback: None,
     }
 }
 
