@@ -212,6 +212,58 @@ fn a_function_that_is_not_wanted_is_met_but_once() {
     }
 }
 
+/// Makes functions that are not wanted and one that is, long after the sites have been diverted, and prints of each how
+/// many of its instructions call a tool when it has been called once: CPython shows them in the code.
+const LATER: &str = "
+import dis
+table = dis._all_opmap
+instrumented = {table['INSTRUMENTED_RESUME'], table['INSTRUMENTED_RETURN_VALUE']}
+def made(name):
+    scope = {}
+    exec(f'def {name}(n): return n', scope)
+    return scope[name]
+for number in range(200):
+    names = [f'skipped{number}', 'wanted']
+    for function in map(made, names):
+        function(1)
+        function(2)
+        code = function.__code__._co_code_adaptive[::2]
+        print(function.__name__, sum(code.count(number) for number in instrumented))
+";
+
+#[test]
+fn a_function_that_is_not_wanted_is_not_called_for_again_once_sites_are_diverted() {
+    let script = "python*:::function-entry, python*:::function-return
+        /copyinstr(arg1) == \"wanted\"/ { printf(\"%s\\n\", copyinstr(arg1)); }";
+    for name in ["python3.13", "python3.14", "python3.15", FREE_THREADED] {
+        let python = Python::cached(name);
+        for options in [
+            &["--only", "wanted", "-m", "function__*"][..],
+            &["--only", "want*", "-m", "function__*"],
+            &["--only", "*ted", "--skip", "skip*", "-m", "function__*"],
+            &["--skip", "*pp*", "-m", "function__*"],
+            &["-e", script],
+        ] {
+            let scratch = Scratch::new();
+            fs::write(scratch.file("later.py"), LATER).expect("written");
+            let mut command = ptpytrace(false);
+            command.args(["--engine", "jump", "--markers", "injected", "-o"]);
+            command.arg(scratch.file("trace")).args(options);
+            command.arg("--").arg(&python.path);
+            let output = run(command.arg(scratch.file("later.py")));
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let counts: Vec<&str> = said.lines().collect();
+            let row = |number| [format!("skipped{number} 0"), "wanted 2".to_owned()];
+            let expected: Vec<String> = (0..200).flat_map(row).collect();
+            assert_eq!(counts, expected, "{name} {options:?}: {output:?}");
+            let trace = fs::read_to_string(scratch.file("trace")).expect("a trace");
+            let told = trace.lines().filter(|line| line.contains("wanted")).count();
+            assert_eq!(told, 2 * 2 * 200, "{name} {options:?}");
+            assert!(!trace.contains("skipped"), "{name} {options:?}");
+        }
+    }
+}
+
 /// What one trace has disabled the next one sees.
 #[test]
 fn the_next_trace_chooses_anew() {

@@ -7,6 +7,7 @@ mod hierarchies;
 mod interpreters;
 mod listing;
 mod others;
+mod places;
 mod standard_library;
 mod tools;
 mod window;
