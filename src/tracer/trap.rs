@@ -99,7 +99,7 @@ impl Tracer {
             return Ok(None);
         };
         let (purpose, after) = (Arc::clone(&planted.purpose), planted.after);
-        let diverted = space.diverted(site).map(|it| it.tail.address);
+        let diverted = space.tail(site);
         let memory = space.memory.clone();
         if self.may_be_a_signal(thread) && thread.signal_info()?.code <= 0 {
             return Ok(None);
@@ -109,7 +109,7 @@ impl Tracer {
             Some(HookStep::Nop(_)) => None,
             _ => Some(self.registers.general),
         };
-        // Diverted since it was hit.
+        // Diverted since it was hit, and not put back since.
         let after = after.filter(|_| diverted.is_none());
         let target = match after {
             _ if diverted.is_some() => diverted,

@@ -170,6 +170,15 @@ impl AddressSpace {
         pending
     }
 
+    /// Where a thread goes on that has run into the breakpoint of a site before that was diverted; `None` where it was
+    /// not, and where the site is as it was and what it was led to has been unmapped.
+    pub(super) fn tail(&self, address: RuntimeAddress) -> Option<u64> {
+        let mapped = self.diversions.iter().filter(|it| !it.mapped.is_empty());
+        let mut sites = mapped.flat_map(|it| it.sites.iter());
+        let site = sites.find(|site| site.address == address)?;
+        Some(site.tail.address)
+    }
+
     /// The consumer's lines of the diversions in effect.
     pub(super) fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
         let live = self.diversions.iter().filter_map(|it| it.live.as_ref());
@@ -533,3 +542,6 @@ fn write_code(prepared: &[Prepared], memory: &ProcessMemory) -> Result<(), Refus
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
