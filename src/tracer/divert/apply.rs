@@ -7,8 +7,9 @@ use std::sync::Arc;
 use ptpytrace_arch::{ReadMemory, Registers};
 
 use super::inject::{Refused, unmap};
+use super::set_up::Ready;
 use super::sites::Prepared;
-use super::{Diversion, Diverted, Live, Ready};
+use super::{Diversion, Diverted, Live};
 use crate::fastpath::recording::Line;
 use crate::fastpath::ring::{Owner, gate, wake_writers};
 use crate::process::maps;

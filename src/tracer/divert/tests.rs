@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::fastpath::diversion::{Site, SiteFacts};
+use crate::fastpath::diversion::{Choice, Site, SiteFacts, Way};
 
 const SITE: u64 = 0x10_0000;
 const STUB: u64 = 0x20_0000;
