@@ -41,7 +41,7 @@ pub enum Word {
     ProfileAt,
     /// Where it has its trace function; 0: it is not set.
     TraceAt,
-    /// How often [`super::places`] has let go of a name, and more than that; never negative.
+    /// How often the table of places has let go of a name, and more than that; never negative.
     LetGo,
     /// `sys.monitoring`, borrowed.
     Monitoring,
