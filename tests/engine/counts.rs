@@ -59,6 +59,12 @@ fn one_thread() {
 }
 
 #[test]
+fn large_rings() {
+    check("python3.9", "64M", "threads", "18");
+    check("python3.9", "1G", "single", "18");
+}
+
+#[test]
 fn eight_threads() {
     everywhere("threads", "18");
 }

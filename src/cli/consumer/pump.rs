@@ -60,11 +60,11 @@ impl Hand<'_> {
     ) -> io::Result<Flow> {
         let mut result = Ok(Flow::Continue);
         let mut due = self.consumer.due();
-        let _ = take(&mut |event| {
-            result = self.event(event, None, &mut due);
-            match result {
-                Ok(Flow::Continue) => ControlFlow::Continue(()),
-                _ => ControlFlow::Break(()),
+        let _ = take(&mut |event| match self.event(event, None, &mut due) {
+            Ok(Flow::Continue) => ControlFlow::Continue(()),
+            other => {
+                result = other;
+                ControlFlow::Break(())
             }
         });
         result

@@ -44,8 +44,11 @@ const AGAIN: u32 = 64;
 const ATTEMPTS: u32 = 64;
 /// Sites so far apart, in bytes, can be served from one place.
 const NEAR: u64 = 1 << 30;
-/// How many threads of a process can have a ring.
+/// How many threads of a process can have a ring, where rings are not large.
 const RINGS: u32 = 512;
+/// So many bytes of address space may all rings together have; and so many threads can have one even so.
+const SPACE: u64 = 8 << 30;
+const FEWEST: u32 = 8;
 
 /// What the tracer keeps for all programs.
 #[derive(Debug, Default)]

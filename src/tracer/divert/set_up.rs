@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::inject::{self, Injector, Refused};
 use super::sites::{self, Candidate, Prepared, Surroundings};
-use super::{Live, RINGS};
+use super::{FEWEST, Live, RINGS, SPACE};
 use crate::event::Delivery;
 use crate::fastpath::diversion::{Choice, FreeSpace, Way};
 use crate::fastpath::recording::{Line, RecordedSite, Recording};
@@ -30,7 +30,8 @@ impl Tracer {
             .iter()
             .filter_map(Candidate::largest_record)
             .max();
-        let layout = Layout::new(RINGS, self.options.ring, largest.unwrap_or(0));
+        let ring = self.options.ring;
+        let layout = Layout::new(rings(ring), ring, largest.unwrap_or(0));
         let layout = layout.map_err(Refused::Layout)?;
         let leftovers = self.table.spaces.get_mut(&id);
         for range in leftovers
@@ -169,6 +170,12 @@ pub(super) struct Ready {
     pub(super) layout: Layout,
     pub(super) code: Vec<Range<u64>>,
     pub(super) mapped: Vec<Range<u64>>,
+}
+
+/// How many rings of a size there are.
+pub(super) fn rings(size: u64) -> u32 {
+    let fitting = u32::try_from(SPACE / size.max(1)).unwrap_or(RINGS);
+    fitting.clamp(FEWEST, RINGS)
 }
 
 fn write_code(prepared: &[Prepared], memory: &ProcessMemory) -> Result<(), Refused> {

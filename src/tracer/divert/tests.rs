@@ -62,3 +62,10 @@ fn nobody_goes_on_where_nothing_is_mapped() {
     space.diversions[0].mapped.clear();
     assert_eq!(space.tail(site), None);
 }
+
+#[test]
+fn of_large_rings_there_are_fewer() {
+    let sizes = [0, 8 << 10, 4 << 20, 16 << 20, 64 << 20, 1 << 30, u64::MAX];
+    let rings = sizes.map(set_up::rings);
+    assert_eq!(rings, [512, 512, 512, 512, 128, 8, 8]);
+}
