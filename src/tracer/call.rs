@@ -48,7 +48,12 @@ impl Call {
             .set_out(&mut registers, target.function, target.arguments);
         let mask = sys::get_signal_mask(thread.tid()).map_err(|_| Gone)?;
         let stack = way_back::lay(thread, &saved, mask);
-        let sp = ptpytrace_arch::for_machine(super::HOST_MACHINE).map(|arch| arch.sp_index());
+        let arch = ptpytrace_arch::for_machine(super::HOST_MACHINE);
+        if let Some(arch) = arch {
+            let word = |index: usize| saved.general.get(index).copied().unwrap_or(0);
+            thread.note_departure(word(arch.pc_index()), word(arch.sp_index()));
+        }
+        let sp = arch.map(|arch| arch.sp_index());
         if let (Some(stack), Some(sp)) = (stack, sp)
             && let Some(word) = registers.general.get_mut(sp)
         {

@@ -63,6 +63,8 @@ impl<'a> Remote<'a> {
         let stack = way_back::prepare(thread, &saved, mask, at);
         if let Some(stack) = stack {
             // From here on it would find back with its own mask.
+            let word = |index: usize| saved.general.get(index).copied().unwrap_or(0);
+            thread.note_departure(word(arch.pc_index()), word(arch.sp_index()));
             let registers = way_back::departure(&saved, at, stack);
             thread.set_registers(&registers, bytes)?;
         }

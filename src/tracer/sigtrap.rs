@@ -231,6 +231,8 @@ impl Tracer {
     pub(super) fn step_back(&mut self, thread: &StoppedThread) -> Result<(), Gone> {
         let mut registers = Registers::default();
         let bytes = thread.registers(&mut registers)?;
+        let word = |index: usize| registers.general.get(index).copied().unwrap_or(0);
+        thread.note_departure(word(self.arch.pc_index()), word(self.arch.sp_index()));
         if let Some(pc) = registers.general.get_mut(self.arch.pc_index()) {
             *pc = pc.wrapping_sub(self.arch.pc_after_breakpoint());
         }

@@ -96,6 +96,15 @@ impl StoppedThread {
         sys::system_call(self.tid).map_err(gone)
     }
 
+    /// Before a thread is sent elsewhere: where it stands behind a breakpoint, and has not been moved before, a note in its
+    /// signal says so for the shield ([`crate::fastpath::guard::shield::Moved`]). Should the tracer be killed before the
+    /// thread runs, it would be taken for one that stands behind a breakpoint there.
+    pub fn note_departure(&self, pc: u64, sp: u64) {
+        if sys::note_of_breakpoint_signal(self.tid) == Some([0, 0]) {
+            let _ = sys::note_in_breakpoint_signal(self.tid, [pc, sp]); // it may have been killed
+        }
+    }
+
     /// The signal about to be delivered.
     pub fn signal_info(&self) -> Result<SignalInfo, Gone> {
         sys::signal_info(self.tid).map_err(gone)

@@ -18,6 +18,9 @@ pub struct SignalInfo {
     pub sender: i32,
 }
 
+/// `si_code` of a signal that the kernel raises for a breakpoint.
+const SI_KERNEL: u64 = 0x80;
+
 fn request(op: libc::c_uint, tid: i32, address: usize, data: usize) -> Result<i64, Errno> {
     // SAFETY: callers pass either plain numbers or pointers to locals that outlive the call and have the size the
     // request writes (ptrace(2)).
@@ -104,7 +107,6 @@ pub fn signal_info(tid: i32) -> Result<SignalInfo, Errno> {
 /// PTRACE_SETSIGINFO: a breakpoint's SIGTRAP, which the kernel is about to deliver, with these words where others have
 /// an address.
 pub fn note_in_breakpoint_signal(tid: i32, note: [u64; 2]) -> Result<(), Errno> {
-    const SI_KERNEL: u64 = 0x80;
     // siginfo_t: number and error, code and padding, then what depends on the code; 128 bytes.
     let mut info = [0u64; 16];
     let [one, other] = note;
@@ -112,6 +114,16 @@ pub fn note_in_breakpoint_signal(tid: i32, note: [u64; 2]) -> Result<(), Errno> 
     let places = info.iter_mut().zip(words);
     places.for_each(|(place, word)| *place = word);
     request(libc::PTRACE_SETSIGINFO, tid, 0, info.as_ptr() as usize).map(drop)
+}
+
+/// What was noted in the signal of a breakpoint, zeros if nothing; `None` when the thread is stopped for another reason.
+pub fn note_of_breakpoint_signal(tid: i32) -> Option<[u64; 2]> {
+    let mut info = [0u64; 16];
+    request(libc::PTRACE_GETSIGINFO, tid, 0, info.as_mut_ptr() as usize).ok()?;
+    let [signal, code, one, other, ..] = info;
+    let low = |word: u64| word & u64::from(u32::MAX);
+    let is_breakpoint = low(signal) == libc::SIGTRAP as u64 && low(code) == SI_KERNEL;
+    is_breakpoint.then_some([one, other])
 }
 
 fn told(info: &libc::siginfo_t) -> SignalInfo {

@@ -171,12 +171,15 @@ impl Tracer {
             return;
         };
         let mut sites = sites.iter().map(|it| &it.diverted);
+        let before = *pc;
         let moved = sites.find_map(|site| match site.retargets {
             true => (site.after_nop == *pc).then_some(site.tail.address),
             false => site.change.moved(*pc),
         });
         if let Some(moved) = moved {
             *pc = moved;
+            let sp = position.registers.general.get(self.arch.sp_index());
+            thread.note_departure(before, sp.copied().unwrap_or(0));
             // ESRCH: it has been killed.
             let _ = thread.set_registers(&position.registers, position.bytes);
         }

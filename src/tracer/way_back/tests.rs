@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::fastpath::guard::shield::{ACTION, LENGTH, OVER, SET_SIZE, Shield};
 use crate::process::memory::ProcessMemory;
 use crate::tracer::remote::Remote;
 use crate::tracer::sigtrap::find_system_call;
 use crate::tracer::stopped::StoppedThread;
+use crate::tracer::wait::Stop;
 
 /// Where the tracer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,4 +212,80 @@ fn tiles_that_are_not_used_are_left_out() {
     image[512..520].copy_from_slice(&0x4_0003u64.to_ne_bytes());
     let state = extended_state(image).expect("a state");
     assert_eq!(state.len(), 11008 + 4);
+}
+
+/// A page of code that program, tracer and test share, with a breakpoint and `ret`.
+fn breakpoint() -> *mut u8 {
+    let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    // SAFETY: the kernel chooses where; nothing else knows of the page.
+    unsafe {
+        let at = libc::mmap(std::ptr::null_mut(), LENGTH, protection, flags, -1, 0);
+        assert_ne!(at, libc::MAP_FAILED);
+        std::ptr::copy_nonoverlapping([0xcc_u8, 0xc3].as_ptr(), at.cast(), 2);
+        at.cast()
+    }
+}
+
+/// Runs into the breakpoint whenever it is told to (the third word), under a shield whose guard has done its work.
+fn breaking(shared: &Shared, code: *mut u8) -> i32 {
+    let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: the kernel chooses where; the page is as long as the shield's, which is not executed yet.
+    unsafe {
+        let at = libc::mmap(std::ptr::null_mut(), LENGTH, protection, flags, -1, 0);
+        let Ok(mut shield) = Shield::assemble(at as u64) else {
+            return 1;
+        };
+        shield.page[OVER as usize] = 1;
+        std::ptr::copy_nonoverlapping(shield.page.as_ptr(), at.cast(), LENGTH);
+        let action = at as u64 + ACTION;
+        libc::syscall(libc::SYS_rt_sigaction, libc::SIGTRAP, action, 0, SET_SIZE);
+    }
+    // SAFETY: the function keeps to the ABI.
+    let function: extern "C" fn() = unsafe { std::mem::transmute(code) };
+    while shared.0[1].load(Ordering::SeqCst) == 0 {
+        if shared.0[2].swap(0, Ordering::SeqCst) == 1 {
+            function();
+        }
+        shared.0[0].fetch_add(1, Ordering::SeqCst);
+    }
+    0
+}
+
+/// Ends when the program stands behind the breakpoint and has been sent elsewhere, but has not run yet; the original
+/// instruction is back.
+fn send_from_breakpoint(program: i32, shared: &Shared, code: *mut u8) -> Option<()> {
+    let arch = ptpytrace_arch::for_machine(crate::tracer::HOST_MACHINE)?;
+    let memory = ProcessMemory::open(program).ok()?;
+    let at = find_system_call(program, &memory, arch.system_call())?;
+    sys::seize(program, libc::PTRACE_O_TRACESYSGOOD).ok()?;
+    shared.0[2].store(1, Ordering::SeqCst);
+    // Only looked at: the signal still waits for the thread.
+    let (_, status) = sys::wait_any(true).ok()??;
+    (Stop::from_status(status) == Stop::Signal(libc::SIGTRAP)).then_some(())?;
+    let thread = std::mem::ManuallyDrop::new(StoppedThread::new(program));
+    Remote::begin(&thread, arch, at).ok()?;
+    // SAFETY: the page is mapped, and the program stands elsewhere.
+    unsafe { code.write_volatile(0x90) };
+    Some(())
+}
+
+#[test]
+fn from_behind_a_breakpoint() {
+    for round in 0..20 {
+        let (shared, code) = (Shared::new(), breakpoint());
+        let pid = fork(|| {
+            // SAFETY: plain system call.
+            unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
+            breaking(&shared, code)
+        });
+        until("it counts", || shared.count() > 0);
+        let tracer = fork(|| i32::from(send_from_breakpoint(pid, &shared, code).is_none()));
+        assert_eq!(end(tracer), 0, "round {round}");
+        let count = shared.count();
+        until("it goes on", || shared.count() > count + 2);
+        shared.0[1].store(1, Ordering::SeqCst);
+        assert_eq!(end(pid), 0, "round {round}");
+    }
 }
