@@ -76,7 +76,7 @@ pub enum EventKind {
 }
 
 /// A probe as consumers see it: the same for all of its sites in one function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeInfo {
     /// The provider as the note has it (`python`).
     pub provider: String,

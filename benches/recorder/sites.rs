@@ -69,14 +69,7 @@ pub fn all() -> anyhow::Result<Vec<Contestant>> {
 impl Bench {
     fn new(wanted: &[Wanted], test: Option<&Test>) -> anyhow::Result<Bench> {
         let specs = X86_64.parse_args("8@%rdi 8@%rsi -4@%edx")?;
-        let arguments: Vec<Argument> = specs
-            .into_iter()
-            .zip(wanted)
-            .map(|(spec, wanted)| Argument {
-                spec: Some(spec),
-                wanted: *wanted,
-            })
-            .collect();
+        let arguments = Argument::all(specs, wanted.iter().copied());
         let layout = layout()?;
         let (mapping, mut reader) = Bench::reader()?;
         Owner::new()?.take(Arc::clone(&mapping));
@@ -341,10 +334,6 @@ fn probe(name: &str) -> Arc<ProbeInfo> {
     Arc::new(ProbeInfo {
         provider: "python".to_owned(),
         name: name.to_owned(),
-        args: Vec::new(),
-        module: String::new(),
-        function: String::new(),
-        requests: Vec::new(),
-        id: 1,
+        ..ProbeInfo::default()
     })
 }

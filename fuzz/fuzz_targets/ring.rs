@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
-use ptpytrace::event::{ProbeInfo, Seen};
+use ptpytrace::event::Seen;
 use ptpytrace::fastpath::ring::record::{Argument, Shape, Wanted};
 use ptpytrace::fastpath::ring::{DATA, Layout, Reader, Record, TABLE, ring_header};
 use ptpytrace_arch::{Arch, X86_64};
@@ -41,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
     let words = Arc::new(Words(words.collect()));
     let mut reader = Reader::new(Arc::clone(&words) as _, layout);
     for (number, wanted) in [Wanted::Text, Wanted::Number].into_iter().enumerate() {
-        reader.add_site(number as u16, shape(wanted), probe());
+        reader.add_site(number as u16, shape(wanted), Arc::default());
     }
     for command in input.chunks_exact(11) {
         let place = u64::from(u16::from_le_bytes([command[1], command[2]]));
@@ -87,25 +87,6 @@ fn check(record: &Record) {
 fn shape(wanted: Wanted) -> Shape {
     let specs = X86_64.parse_args("8@%rdi 8@%rsi -4@%edx").unwrap();
     let wanted = [wanted, wanted, Wanted::Number];
-    let arguments: Vec<Argument> = specs
-        .into_iter()
-        .zip(wanted)
-        .map(|(spec, wanted)| Argument {
-            spec: Some(spec),
-            wanted,
-        })
-        .collect();
+    let arguments = Argument::all(specs, wanted);
     Shape::of(&arguments, LIMIT).unwrap()
-}
-
-fn probe() -> Arc<ProbeInfo> {
-    Arc::new(ProbeInfo {
-        provider: String::new(),
-        name: String::new(),
-        args: Vec::new(),
-        module: String::new(),
-        function: String::new(),
-        requests: Vec::new(),
-        id: 1,
-    })
 }

@@ -87,13 +87,7 @@ fn search(w: &mut Writer) -> Written {
 fn lines(w: &mut Writer) -> Written {
     let (none, done, found) = (w.label(), w.label(), w.label());
     attribute(w, r13, "co_linetable", none)?;
-    w.asm.mov(ecx, RANGE.0)?;
-    let again = w.mark()?;
-    w.asm.cmp(qword_ptr(r12 + rcx), r13)?;
-    w.asm.je(found)?;
-    w.asm.add(ecx, 8)?;
-    w.asm.cmp(ecx, RANGE.1)?;
-    w.asm.jb(again)?;
+    w.search(r12, r13, RANGE, found)?;
     w.asm.jmp(done)?;
     w.here(found)?;
     w.asm.mov(w.word(Word::CodeLines), rcx)?;

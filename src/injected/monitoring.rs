@@ -165,13 +165,7 @@ fn call_directly(w: &mut Writer, row: Row, function: CodeLabel) -> Written {
     w.asm.mov(rax, qword_ptr(rbx + data::callable(row)))?;
     w.asm.test(rdx, rdx)?;
     w.asm.jz(done)?;
-    w.asm.mov(ecx, VECTORCALL.0)?;
-    let again = w.mark()?;
-    w.asm.cmp(qword_ptr(rax + rcx), rdx)?;
-    w.asm.je(found)?;
-    w.asm.add(ecx, 8)?;
-    w.asm.cmp(ecx, VECTORCALL.1)?;
-    w.asm.jb(again)?;
+    w.search(rax, rdx, VECTORCALL, found)?;
     w.asm.jmp(done)?;
     w.here(found)?;
     w.asm.lea(rdx, qword_ptr(function))?;

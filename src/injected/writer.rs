@@ -54,6 +54,23 @@ impl Writer {
         self.here(label)
     }
 
+    /// Looks for a word in an object, from one offset up to another; its offset is in `ecx` at `found`.
+    pub fn search(
+        &mut self,
+        object: AsmRegister64,
+        word: AsmRegister64,
+        (from, to): (i32, i32),
+        found: CodeLabel,
+    ) -> Written {
+        self.asm.mov(ecx, from)?;
+        let again = self.mark()?;
+        self.asm.cmp(qword_ptr(object + rcx), word)?;
+        self.asm.je(found)?;
+        self.asm.add(ecx, 8)?;
+        self.asm.cmp(ecx, to)?;
+        self.asm.jb(again)
+    }
+
     /// Loads the address of the data page.
     pub fn load_data(&mut self) -> Written {
         self.asm.mov(rbx, self.data)

@@ -165,11 +165,7 @@ mod tests {
             Arc::new(ProbeInfo {
                 provider: "python".to_owned(),
                 name: name.to_owned(),
-                args: Vec::new(),
-                module: String::new(),
-                function: String::new(),
-                requests: Vec::new(),
-                id: 1,
+                ..ProbeInfo::default()
             })
         };
         let probes = [probe("function__return"), probe("function__entry")];

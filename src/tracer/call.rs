@@ -50,8 +50,7 @@ impl Call {
         let stack = way_back::lay(thread, &saved, mask);
         let arch = ptpytrace_arch::for_machine(super::HOST_MACHINE);
         if let Some(arch) = arch {
-            let word = |index: usize| saved.general.get(index).copied().unwrap_or(0);
-            thread.note_departure(word(arch.pc_index()), word(arch.sp_index()));
+            thread.note_departure(arch, &saved);
         }
         let sp = arch.map(|arch| arch.sp_index());
         if let (Some(stack), Some(sp)) = (stack, sp)

@@ -4,7 +4,6 @@
 //! back.
 
 use super::Tracer;
-use super::remote::RemoteError;
 use super::sigtrap::{Disposition, blocked_after};
 use super::stopped::{Gone, StoppedThread};
 use super::sys;
@@ -89,14 +88,8 @@ impl Tracer {
         let process = self.table.processes.get_mut(&record.pid);
         let wanted = process.and_then(|it| it.faults.get_mut(signal).copied());
         if let Some(handler) = wanted.and_then(|it| it.lost_at_a_hit(blocked)) {
-            match self.restore_handler(thread, signal, handler) {
-                Err(RemoteError::Ended(stop)) => {
-                    self.ended(thread.tid(), stop);
-                    return Err(Gone);
-                }
-                Err(RemoteError::Gone) => return Err(Gone),
-                Ok(()) => {}
-            }
+            let result = self.restore_handler(thread, signal, handler);
+            self.survived(thread, result)?;
         }
         if blocked && let Ok(mask) = sys::get_signal_mask(thread.tid()) {
             // It fails only when the thread has been killed.

@@ -12,9 +12,9 @@ use nix::unistd::Pid;
 use ptpytrace_arch::{Arch, Registers};
 
 use super::stopped::{Gone, StoppedThread};
-use super::sys;
 use super::wait::Stop;
 use super::way_back;
+use super::{Tracer, sys};
 
 /// PTRACE_GET_SYSCALL_INFO's answer at the end of a system call.
 const AT_EXIT: u8 = libc::PTRACE_SYSCALL_INFO_EXIT;
@@ -50,6 +50,22 @@ impl From<Gone> for RemoteError {
     }
 }
 
+impl Tracer {
+    /// Takes note of the end of a thread that was to make system calls, which nobody else reports.
+    pub(super) fn survived<T>(
+        &mut self,
+        thread: &StoppedThread,
+        result: Result<T, RemoteError>,
+    ) -> Result<T, Gone> {
+        result.map_err(|error| {
+            if let RemoteError::Ended(stop) = error {
+                self.ended(thread.tid(), stop);
+            }
+            Gone
+        })
+    }
+}
+
 impl<'a> Remote<'a> {
     /// Prepares the thread. [`Remote::finish`] must follow.
     pub fn begin(
@@ -63,8 +79,7 @@ impl<'a> Remote<'a> {
         let stack = way_back::prepare(thread, &saved, mask, at);
         if let Some(stack) = stack {
             // From here on it would find back with its own mask.
-            let word = |index: usize| saved.general.get(index).copied().unwrap_or(0);
-            thread.note_departure(word(arch.pc_index()), word(arch.sp_index()));
+            thread.note_departure(arch, &saved);
             let registers = way_back::departure(&saved, at, stack);
             thread.set_registers(&registers, bytes)?;
         }

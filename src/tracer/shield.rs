@@ -269,21 +269,6 @@ impl Tracer {
         process.is_some_and(|process| process.shield.up)
     }
 
-    fn survived(
-        &mut self,
-        thread: &StoppedThread,
-        result: Result<(), RemoteError>,
-    ) -> Result<(), Gone> {
-        match result {
-            Ok(()) => Ok(()),
-            Err(RemoteError::Gone) => Err(Gone),
-            Err(RemoteError::Ended(stop)) => {
-                self.ended(thread.tid(), stop);
-                Err(Gone)
-            }
-        }
-    }
-
     /// The thread, stopped at a breakpoint, is about to be moved: so says a note for the shield. `pc` and `sp` are those of
     /// the stop.
     pub(super) fn note_move(&self, thread: &StoppedThread, pc: u64, sp: u64) {

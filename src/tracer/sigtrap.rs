@@ -211,14 +211,8 @@ impl Tracer {
         let lost = process.and_then(|process| process.sigtrap.lost_at_a_hit(blocked));
         if let Some(handler) = lost {
             self.step_back(thread)?;
-            match self.restore_handler(thread, libc::SIGTRAP, handler) {
-                Err(RemoteError::Ended(stop)) => {
-                    self.ended(thread.tid(), stop);
-                    return Err(Gone);
-                }
-                Err(RemoteError::Gone) => return Err(Gone),
-                Ok(()) => {}
-            }
+            let result = self.restore_handler(thread, libc::SIGTRAP, handler);
+            self.survived(thread, result)?;
         }
         if blocked && let Ok(mask) = sys::get_signal_mask(thread.tid()) {
             // It fails only when the thread has been killed.
@@ -231,8 +225,7 @@ impl Tracer {
     pub(super) fn step_back(&mut self, thread: &StoppedThread) -> Result<(), Gone> {
         let mut registers = Registers::default();
         let bytes = thread.registers(&mut registers)?;
-        let word = |index: usize| registers.general.get(index).copied().unwrap_or(0);
-        thread.note_departure(word(self.arch.pc_index()), word(self.arch.sp_index()));
+        thread.note_departure(self.arch, &registers);
         if let Some(pc) = registers.general.get_mut(self.arch.pc_index()) {
             *pc = pc.wrapping_sub(self.arch.pc_after_breakpoint());
         }

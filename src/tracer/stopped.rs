@@ -2,7 +2,7 @@
 //! sets it running takes the value away.
 
 use nix::errno::Errno;
-use ptpytrace_arch::Registers;
+use ptpytrace_arch::{Arch, Registers};
 
 use super::sys::{self, SignalInfo, SystemCall};
 use super::wait::Stop;
@@ -96,10 +96,12 @@ impl StoppedThread {
         sys::system_call(self.tid).map_err(gone)
     }
 
-    /// Before a thread is sent elsewhere: where it stands behind a breakpoint, and has not been moved before, a note in its
+    /// Before a thread with these registers is sent elsewhere: where it stands behind a breakpoint, and has not been moved before, a note in its
     /// signal says so for the shield ([`crate::fastpath::guard::shield::Moved`]). Should the tracer be killed before the
     /// thread runs, it would be taken for one that stands behind a breakpoint there.
-    pub fn note_departure(&self, pc: u64, sp: u64) {
+    pub fn note_departure(&self, arch: &dyn Arch, registers: &Registers) {
+        let word = |index: usize| registers.general.get(index).copied().unwrap_or(0);
+        let (pc, sp) = (word(arch.pc_index()), word(arch.sp_index()));
         if sys::note_of_breakpoint_signal(self.tid) == Some([0, 0]) {
             let _ = sys::note_in_breakpoint_signal(self.tid, [pc, sp]); // it may have been killed
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ptpytrace_arch::{Arch, HookStep, ReadMemory, X86_64};
 
 use super::fire::Heard;
-use super::remote::RemoteError;
 use super::space::Purpose;
 use super::stopped::{Gone, StoppedThread};
 use super::{Tracer, monotonic};
@@ -144,18 +143,11 @@ impl Tracer {
         if restored && !self.stands(tid, site) {
             return Ok(site.0);
         }
-        match self.slot(thread, site) {
-            Ok(Some(slot)) => Ok(slot),
-            Ok(None) => {
-                self.give_up(tid, site);
-                Ok(site.0)
-            }
-            Err(RemoteError::Ended(stop)) => {
-                self.ended(tid, stop);
-                Err(Gone)
-            }
-            Err(RemoteError::Gone) => Err(Gone),
-        }
+        let slot = self.slot(thread, site);
+        Ok(self.survived(thread, slot)?.unwrap_or_else(|| {
+            self.give_up(tid, site);
+            site.0
+        }))
     }
 
     /// Whether a breakpoint stands in memory.

@@ -1,12 +1,11 @@
 //! Real interpreters whose function markers are diverted while they run, in every way that is possible, into stubs that
 //! count: how often each is run through is known from the program.
 
-use ptpytrace::fastpath::diversion::{FreeSpace, WayKind};
-use ptpytrace::process::maps;
+use ptpytrace::fastpath::diversion::WayKind;
 use ptpytrace::process::memory::ProcessMemory;
 use ptpytrace_arch::ReadMemory;
 
-use super::target::{Stopped, Target, facts, marked, semaphores, stub_pages, word};
+use super::target::{Stopped, Target, facts, marked, semaphores, word};
 use crate::harness::interpreters::interpreter;
 use crate::harness::program::Program;
 
@@ -37,21 +36,7 @@ fn run(name: &str, way: WayKind) -> Vec<String> {
     let sites = facts(&mapped);
 
     let mut stopped = Stopped::attach(pid);
-    let space = FreeSpace::of(&maps::read(pid).expect("maps"), 8 << 20);
-    let stubs = stub_pages(&stopped, &space, &mapped);
-    let mut target = Target {
-        stopped: &stopped,
-        memory: &memory,
-        mapped: &mapped,
-        space,
-        stubs,
-    };
-    let mut diverted = Vec::new();
-    for (index, (note, facts)) in sites.iter().enumerate() {
-        if note.name.starts_with("function__") {
-            diverted.extend(target.prepare(index as u64, note, facts, way));
-        }
-    }
+    let diverted = Target::new(&stopped, &memory, &mapped).prepare_functions(&sites, way);
     for site in &diverted {
         assert!(site.apply(&mut stopped, &memory));
     }

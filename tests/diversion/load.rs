@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ptpytrace::fastpath::diversion::{FreeSpace, WayKind};
-use ptpytrace::process::maps;
+use ptpytrace::fastpath::diversion::WayKind;
 use ptpytrace::process::memory::ProcessMemory;
 
-use super::target::{Diverted, Stopped, Target, facts, marked, semaphores, stub_pages, word};
+use super::target::{Diverted, Stopped, Target, facts, marked, semaphores, word};
 use crate::harness::interpreters::interpreter;
 use crate::harness::program::Program;
 
@@ -34,21 +33,7 @@ fn cycle(name: &str) -> (u64, usize) {
     let memory = ProcessMemory::open(pid).expect("its memory");
     let sites = facts(&mapped);
     let stopped = Stopped::attach(pid);
-    let space = FreeSpace::of(&maps::read(pid).expect("maps"), 8 << 20);
-    let stubs = stub_pages(&stopped, &space, &mapped);
-    let mut target = Target {
-        stopped: &stopped,
-        memory: &memory,
-        mapped: &mapped,
-        space,
-        stubs,
-    };
-    let mut diverted: Vec<Diverted> = Vec::new();
-    for (index, (note, facts)) in sites.iter().enumerate() {
-        if note.name.starts_with("function__") {
-            diverted.extend(target.prepare(index as u64, note, facts, WayKind::Jump));
-        }
-    }
+    let diverted = Target::new(&stopped, &memory, &mapped).prepare_functions(&sites, WayKind::Jump);
     assert_eq!(diverted.len(), 2);
     semaphores(&mapped, &memory, true);
     stopped.detach();

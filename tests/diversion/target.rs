@@ -154,17 +154,45 @@ pub struct Diverted {
 
 /// A process with what is needed to divert it.
 pub struct Target<'a> {
-    pub stopped: &'a Stopped,
-    pub memory: &'a ProcessMemory,
-    pub mapped: &'a MappedImage,
-    pub space: FreeSpace,
+    stopped: &'a Stopped,
+    memory: &'a ProcessMemory,
+    mapped: &'a MappedImage,
+    space: FreeSpace,
     /// A page of code, and a page of counters behind it.
-    pub stubs: u64,
+    stubs: u64,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    pub fn new(
+        stopped: &'a Stopped,
+        memory: &'a ProcessMemory,
+        mapped: &'a MappedImage,
+    ) -> Target<'a> {
+        let space = FreeSpace::of(&maps::read(stopped.pid.as_raw()).expect("maps"), 8 << 20);
+        Target {
+            stopped,
+            memory,
+            mapped,
+            stubs: stub_pages(stopped, &space, mapped),
+            space,
+        }
+    }
+
+    /// Prepares the diversion of all sites of functions in one way, where that is possible.
+    pub fn prepare_functions(
+        &mut self,
+        sites: &[(Note, SiteFacts)],
+        way: WayKind,
+    ) -> Vec<Diverted> {
+        let sites = sites.iter().enumerate();
+        let functions = sites.filter(|(_, (note, _))| note.name.starts_with("function__"));
+        functions
+            .filter_map(|(index, (note, facts))| self.prepare(index as u64, note, facts, way))
+            .collect()
+    }
+
     /// Prepares the diversion of a site in one way, if that is possible.
-    pub fn prepare(
+    fn prepare(
         &mut self,
         index: u64,
         note: &Note,
@@ -246,7 +274,7 @@ pub fn facts(mapped: &MappedImage) -> Vec<(Note, SiteFacts)> {
 }
 
 /// Maps a page for stubs and one for counters, in the image's reach.
-pub fn stub_pages(stopped: &Stopped, space: &FreeSpace, mapped: &MappedImage) -> u64 {
+fn stub_pages(stopped: &Stopped, space: &FreeSpace, mapped: &MappedImage) -> u64 {
     let image = mapped.range.start.0..mapped.range.end.0;
     let places = space.near(&image, 2 * PAGE);
     let code = libc::PROT_READ | libc::PROT_EXEC;

@@ -192,12 +192,7 @@ impl Session {
         self.until_it_listens();
         let mut tracer = ptpytrace(user);
         counting(&mut tracer, options);
-        tracer.args(["-p", &self.pid.to_string(), "-o"]);
-        tracer.arg(self.scratch.file("trace"));
-        tracer.stdin(Stdio::null());
-        tracer.stderr(File::create(self.scratch.file("said")).unwrap());
-        self.tracer_is(tracer.spawn().unwrap());
-        self.until_armed();
+        self.start_tracer(tracer);
         self.expected.clear();
     }
 
@@ -205,6 +200,11 @@ impl Session {
     pub fn attach_with(&mut self, options: &[&str]) {
         let mut tracer = ptpytrace(false);
         tracer.arg("--stats").args(options);
+        self.start_tracer(tracer);
+    }
+
+    /// Has a tracer attach, and waits until the function markers are armed.
+    fn start_tracer(&mut self, mut tracer: Command) {
         tracer.args(["-p", &self.pid.to_string(), "-o"]);
         tracer.arg(self.scratch.file("trace"));
         tracer.stdin(Stdio::null());

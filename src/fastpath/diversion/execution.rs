@@ -126,6 +126,15 @@ struct Subject {
     calls: u64,
 }
 
+/// The site that nobody has changed.
+fn site_of(facts: &SiteFacts) -> Site<'_> {
+    Site {
+        address: facts.address,
+        live: &facts.bytes,
+        facts,
+    }
+}
+
 impl Subject {
     /// `site` is the offset of the nop.
     fn new(function: &[u8], site: u64) -> Subject {
@@ -170,13 +179,8 @@ impl Subject {
     /// Diverts the function, calls it, and undoes it.
     fn divert(mut self, way: WayKind, expected: fn(u64, u64) -> u64) {
         self.check(expected);
-        let live = self.facts.bytes.clone();
         let facts = self.facts.clone();
-        let site = Site {
-            address: facts.address,
-            live: &live,
-            facts: &facts,
-        };
+        let site = site_of(&facts);
         let mappings = crate::process::maps::read(std::process::id() as i32).expect("own maps");
         let mut space = FreeSpace::of(&mappings, 8 << 20);
         let choice = choose(&site, &[way], &mut space);
@@ -259,13 +263,8 @@ fn a_pun_whose_next_instruction_is_a_call() {
         0x48, 0x89, 0xf8, 0x90, 0xe8, 1, 0, 0, 0, 0xcc, 0x59, 0x48, 0x01, 0xf0, 0xc3,
     ];
     let subject = Subject::new(&function, 3);
-    let live = subject.facts.bytes.clone();
     let facts = subject.facts.clone();
-    let site = Site {
-        address: facts.address,
-        live: &live,
-        facts: &facts,
-    };
+    let site = site_of(&facts);
     let mut space = FreeSpace::of(&[], 0);
     let choice = choose(&site, &WayKind::DIVERSIONS, &mut space);
     assert_eq!(choice.displaced, None);
@@ -290,13 +289,8 @@ fn a_pun_whose_next_instruction_is_a_call() {
 #[test]
 fn threads_that_stand_in_the_way() {
     let subject = Subject::new(&COMPARING, 3);
-    let live = subject.facts.bytes.clone();
     let facts = subject.facts.clone();
-    let site = Site {
-        address: facts.address,
-        live: &live,
-        facts: &facts,
-    };
+    let site = site_of(&facts);
     let choice = choose(&site, &[WayKind::Jump], &mut FreeSpace::default());
     let stub = subject.machine.code(1);
     let tail = Tail::assemble(&site, &choice, stub + 16).expect("a tail");
@@ -322,13 +316,8 @@ fn threads_that_stand_in_the_way() {
 #[test]
 fn stubs_out_of_reach() {
     let subject = Subject::new(&COMPARING, 3);
-    let live = subject.facts.bytes.clone();
     let facts = subject.facts.clone();
-    let site = Site {
-        address: facts.address,
-        live: &live,
-        facts: &facts,
-    };
+    let site = site_of(&facts);
     let choice = choose(&site, &[WayKind::Jump], &mut FreeSpace::default());
     let far = facts.address.wrapping_add(1 << 33);
     // Its branch back into the function does not reach.

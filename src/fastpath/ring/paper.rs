@@ -43,22 +43,11 @@ impl Paper {
         let mut reader = Reader::new(Arc::new(Ram(Arc::clone(&file))), layout);
         let specs = X86_64.parse_args("8@%rdi -4@%esi 8@%rdx").unwrap();
         let wanted = [Wanted::Text, Wanted::Number, Wanted::Text];
-        let arguments: Vec<Argument> = specs
-            .into_iter()
-            .zip(wanted)
-            .map(|(spec, wanted)| Argument {
-                spec: Some(spec),
-                wanted,
-            })
-            .collect();
+        let arguments = Argument::all(specs, wanted);
         let probe = ProbeInfo {
             provider: "python".to_owned(),
             name: "it".to_owned(),
-            args: Vec::new(),
-            module: String::new(),
-            function: String::new(),
-            requests: Vec::new(),
-            id: 1,
+            ..ProbeInfo::default()
         };
         reader.add_site(5, Shape::of(&arguments, 20).unwrap(), Arc::new(probe));
         (Paper { layout, file }, reader)

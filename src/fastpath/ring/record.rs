@@ -95,6 +95,17 @@ pub struct Argument {
     pub wanted: Wanted,
 }
 
+impl Argument {
+    /// What is recorded of arguments that lie there.
+    pub fn all(specs: Vec<ArgSpec>, wanted: impl IntoIterator<Item = Wanted>) -> Vec<Argument> {
+        let argument = |(spec, wanted)| Argument {
+            spec: Some(spec),
+            wanted,
+        };
+        specs.into_iter().zip(wanted).map(argument).collect()
+    }
+}
+
 /// A number in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Number {

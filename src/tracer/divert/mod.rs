@@ -10,6 +10,7 @@
 
 mod apply;
 mod inject;
+mod positions;
 mod set_up;
 mod sites;
 mod survey;
@@ -205,11 +206,10 @@ impl Tracer {
         };
         match self.divert(&thread, pid, space) {
             Ok(()) => Some(thread),
-            Err(Refused::Remote(super::remote::RemoteError::Ended(stop))) => {
-                self.ended(tid, stop);
+            Err(Refused::Remote(error)) => {
+                self.survived(&thread, Err(error)).ok()?;
                 None
             }
-            Err(Refused::Remote(super::remote::RemoteError::Gone)) => None,
             Err(error) => {
                 let text = format!("process {pid}: its markers stay breakpoints: {error}");
                 self.outbox.notice(true, text);

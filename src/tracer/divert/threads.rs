@@ -3,7 +3,7 @@
 
 use ptpytrace_arch::Registers;
 
-use super::apply::THREAD_POINTER;
+use super::positions::THREAD_POINTER;
 use crate::process::proc::IfFound;
 use crate::tracer::Tracer;
 use crate::tracer::stopped::StoppedThread;

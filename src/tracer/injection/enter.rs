@@ -173,11 +173,7 @@ impl Tracer {
                 self.tell_failure(pid, &reason);
                 Some(None)
             }
-            Err(MapError::Thread(RemoteError::Ended(stop))) => {
-                self.ended(thread.tid(), stop);
-                None
-            }
-            Err(MapError::Thread(RemoteError::Gone)) => None,
+            Err(MapError::Thread(error)) => self.survived(thread, Err(error)).ok(),
         }
     }
 

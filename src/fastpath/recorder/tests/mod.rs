@@ -159,11 +159,7 @@ fn probe(name: &str) -> Arc<ProbeInfo> {
     Arc::new(ProbeInfo {
         provider: "python".to_owned(),
         name: name.to_owned(),
-        args: Vec::new(),
-        module: String::new(),
-        function: String::new(),
-        requests: Vec::new(),
-        id: 1,
+        ..ProbeInfo::default()
     })
 }
 
