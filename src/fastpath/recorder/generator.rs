@@ -1,7 +1,7 @@
 //! The order of the steps, and what they all need.
 
 use iced_x86::BlockEncoderOptions;
-use iced_x86::code_asm::{AsmRegister64, CodeAssembler, CodeLabel, registers::*};
+use iced_x86::code_asm::{AsmRegister64, CodeAssembler, CodeLabel, qword_ptr, registers::*};
 use rustc_hash::FxHashSet;
 
 use super::frame::{self, Frame};
@@ -291,6 +291,13 @@ impl<'a> Generator<'a> {
         let label = self.code.create_label();
         self.place(label)?;
         Ok(label)
+    }
+
+    /// Calls a subroutine. Where to it has returned does not stay on the stack: a tracer that leaves would take that for
+    /// the way of somebody who is still inside.
+    pub(super) fn call(&mut self, subroutine: CodeLabel) -> Step {
+        self.code.call(subroutine)?;
+        Ok(self.code.mov(qword_ptr(rsp - 8), 0)?)
     }
 
     pub(super) fn push(&mut self, register: AsmRegister64, word: Option<usize>) -> Step {

@@ -174,7 +174,7 @@ impl Generator<'_> {
         self.code.mov(gpr64::r8, self.gate)?;
         let closed = self.code.create_label();
         self.test_owner(closed)?;
-        self.code.call(self.labels.ring_bell)?;
+        self.call(self.labels.ring_bell)?;
         self.code
             .mov(r8d, dword_ptr(rdi + offset(ring_header::TURN)))?;
         self.code.mov(eax, 1u32)?;
@@ -232,7 +232,7 @@ impl Generator<'_> {
             .mov(r9, qword_ptr(gpr64::r8 + offset(gate::HEADER)))?;
         self.code.test(r9, r9)?;
         self.code.je(leave)?;
-        self.code.call(ring_bell)?;
+        self.call(ring_bell)?;
         self.code.jmp(leave)?;
         self.ring_bell()
     }

@@ -102,7 +102,7 @@ impl Generator<'_> {
         for (index, argument) in texts.into_iter().enumerate() {
             self.load_pointer(argument)?;
             self.code.mov(r14d, Self::bank(index))?;
-            self.code.call(self.labels.take_text)?;
+            self.call(self.labels.take_text)?;
             let descriptor = self.descriptor(index);
             self.code.mov(dword_ptr(gpr64::r8 + descriptor), eax)?;
             self.code.mov(qword_ptr(rsp + Self::stashed(index)), r13)?;

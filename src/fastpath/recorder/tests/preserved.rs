@@ -68,3 +68,27 @@ proptest! {
         }
     }
 }
+
+/// A tracer that leaves looks for ways back into the code on the stacks of threads.
+#[test]
+fn no_address_of_the_code_is_left_on_the_stack() {
+    let arguments = arguments("8@%r13 8@%r14", &[Wanted::Text, Wanted::Text]);
+    let mut machine = Machine::new();
+    let mut rig = Rig::roomy();
+    let code = rig.inline(&site(&arguments), &machine);
+    let within = machine.at()..machine.at() + code.bytes.len() as u64;
+    let texts: Vec<_> = (0..100)
+        .map(|it| std::ffi::CString::new(format!("function{it}")).unwrap())
+        .collect();
+    let (memory, rsp) = stack();
+    for text in &texts {
+        let mut registers = Registers::default();
+        (registers.general[2], registers.general[1]) =
+            (text.as_ptr().addr() as u64, c"same".as_ptr().addr() as u64);
+        (registers.general[18], registers.general[19]) = (2, rsp);
+        machine.run(&code, &mut registers);
+        let memory = std::hint::black_box(&memory); // the code has written to it
+        assert_eq!(memory.iter().find(|it| within.contains(*it)), None);
+    }
+    assert_eq!(rig.records().len(), texts.len());
+}
