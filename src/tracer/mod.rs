@@ -314,7 +314,7 @@ impl Tracer {
         };
         let stop = self.fix_up(&thread, stop);
         let Some(record) = self.table.threads.get_mut(&tid) else {
-            let _ = sys::poll_one(tid); // these news are not to come again
+            let _ = sys::take_one(tid); // these news are not to come again
             self.early.insert(tid, (thread, stop));
             self.adopt_if_orphan(tid);
             return;

@@ -16,6 +16,7 @@ use ptpytrace_arch::{ReadMemory, Registers};
 
 use super::faults::blocked_faults_after;
 use super::remote::{Remote, RemoteError};
+use super::space::Purpose;
 use super::stopped::{Gone, StoppedThread};
 use super::{Tracer, sys, way_back};
 use crate::process::maps;
@@ -185,12 +186,11 @@ impl Tracer {
         }
     }
 
-    /// Whether a thread that stands at the first instruction of a watched function asks for, or sets, the disposition
-    /// of SIGTRAP.
-    pub(super) fn asks_for_sigtrap(&self, watched: Watched) -> bool {
+    /// Whether a thread that stands at a breakpoint asks for, or sets, the disposition of SIGTRAP.
+    pub(super) fn is_about_sigtrap(&self, purpose: &Purpose) -> bool {
         let word = self.arch.argument_words().first();
         let signal = word.and_then(|word| self.registers.general.get(*word));
-        watched == Watched::Disposition
+        purpose.signals == Some(Watched::Disposition)
             && signal.is_some_and(|signal| *signal as i32 == libc::SIGTRAP)
     }
 

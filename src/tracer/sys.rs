@@ -292,29 +292,45 @@ pub fn same_address_space(one: i32, other: i32) -> Option<bool> {
 /// holds the signal for dealt with, and should this program be killed the thread would go on behind the first byte of a
 /// breakpoint's instruction. [`cont`] and its like take them.
 pub fn wait_any(block: bool) -> Result<Option<(i32, i32)>, Errno> {
-    let flags = libc::__WALL | libc::__WNOTHREAD | if block { 0 } else { libc::WNOHANG };
     loop {
-        // SAFETY: siginfo_t is plain data for which all zeros is valid.
-        let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-        let what = flags | libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
-        // SAFETY: info outlives the call.
-        Errno::result(unsafe { libc::waitid(libc::P_ALL, 0, &mut info, what) })?;
-        // SAFETY: waitid fills these fields, or leaves the zeros.
-        let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
-        if tid == 0 {
-            return Ok(None);
-        }
-        if info.si_code == libc::CLD_TRAPPED && status == libc::SIGTRAP {
-            return Ok(Some((tid, (status << 8) | 0x7f)));
-        }
-        if let Some(status) = poll_one(tid)? {
-            return Ok(Some((tid, status)));
+        match news(libc::P_ALL, 0, if block { 0 } else { libc::WNOHANG })? {
+            Some((tid, Some(status))) => return Ok(Some((tid, status))),
+            Some((_, None)) => {}
+            None => return Ok(None),
         }
     }
 }
 
-/// wait4(2) for one tracee; `Ok(None)` when it has no news.
+/// As [`wait_any`] for one tracee, without blocking.
 pub fn poll_one(tid: i32) -> Result<Option<i32>, Errno> {
+    let tid = libc::id_t::try_from(tid).map_err(|_| Errno::ECHILD)?;
+    Ok(news(libc::P_PID, tid, libc::WNOHANG)?.and_then(|(_, status)| status))
+}
+
+/// Who has news, and which.
+fn news(
+    kind: libc::idtype_t,
+    whose: libc::id_t,
+    flags: i32,
+) -> Result<Option<(i32, Option<i32>)>, Errno> {
+    let what = libc::__WALL | libc::__WNOTHREAD | libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
+    // SAFETY: siginfo_t is plain data for which all zeros is valid.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    // SAFETY: info outlives the call.
+    Errno::result(unsafe { libc::waitid(kind, whose, &mut info, what | flags) })?;
+    // SAFETY: waitid fills these fields, or leaves the zeros.
+    let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    Ok(match tid {
+        0 => None,
+        _ if info.si_code == libc::CLD_TRAPPED && status == libc::SIGTRAP => {
+            Some((tid, Some((status << 8) | 0x7f)))
+        }
+        _ => Some((tid, take_one(tid)?)),
+    })
+}
+
+/// wait4(2) for one tracee, whatever its news; `Ok(None)` when it has none.
+pub fn take_one(tid: i32) -> Result<Option<i32>, Errno> {
     let mut status = 0;
     let flags = libc::__WALL | libc::WNOHANG;
     // SAFETY: status outlives the call.

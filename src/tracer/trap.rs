@@ -43,19 +43,13 @@ impl Tracer {
                 if purpose.linker && !part {
                     self.look_through(thread.tid());
                 }
-                if let Some(watched) = purpose.signals {
-                    self.watch(&thread, watched);
-                    if self.asks_for_sigtrap(watched) && self.hide_shield(&thread).is_err() {
-                        return;
-                    }
-                }
                 if let Some(point) = purpose.agent {
                     let Some(back) = self.agent_point(thread, point, part) else {
                         return;
                     };
                     thread = back;
                 }
-                if purpose.signals.is_none() && !part && self.shield(&thread).is_err() {
+                if self.mind_signals(&thread, &purpose, part).is_err() {
                     return;
                 }
                 0
@@ -79,6 +73,28 @@ impl Tracer {
                     .resume(thread, &mut record.placement, place, monotonic());
             }
             _ => thread.resume(signal),
+        }
+    }
+
+    /// Keeps the shield up where it may be, and the program from meeting it.
+    fn mind_signals(
+        &mut self,
+        thread: &StoppedThread,
+        purpose: &Purpose,
+        part: bool,
+    ) -> Result<(), Gone> {
+        let hide = self.is_about_sigtrap(purpose);
+        if !hide && !part {
+            // First: it keeps SIGTRAP out of what is about to be blocked.
+            self.shield(thread)?;
+        }
+        if let Some(watched) = purpose.signals {
+            self.watch(thread, watched);
+        }
+        match hide {
+            true => self.hide_shield(thread),
+            false if purpose.signals.is_some() && !part => self.shield(thread),
+            false => Ok(()),
         }
     }
 

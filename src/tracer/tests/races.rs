@@ -222,3 +222,36 @@ fn a_child_that_lives_in_its_parents_memory() {
     assert_eq!(target.line(), "0");
     assert_eq!(calls(&deliveries, pid), 100);
 }
+
+/// A signal whose news have been taken is lost when the tracer is killed: a thread that has executed a breakpoint would
+/// go on behind its first byte.
+#[test]
+fn the_news_of_a_breakpoint_are_left_with_the_kernel() {
+    let code = "import os, signal\n\
+                for it in (signal.SIGTRAP, signal.SIGUSR1): signal.signal(it, signal.SIG_IGN)\n\
+                print('ready', flush=True)\nos.read(0, 1)\n\
+                for it in (signal.SIGTRAP, signal.SIGUSR1): os.kill(os.getpid(), it)\n\
+                print('done')";
+    let mut target = Target::start(code);
+    sys::seize(target.pid, 0).expect("seized");
+    target.go_on();
+    let begin = Instant::now();
+    let stop = || {
+        loop {
+            if let Some(status) = sys::poll_one(target.pid).expect("it lives") {
+                return Stop::from_status(status);
+            }
+            assert!(begin.elapsed() < LIMIT, "no stop");
+            thread::yield_now();
+        }
+    };
+    for _ in 0..3 {
+        assert_eq!(stop(), Stop::Signal(libc::SIGTRAP));
+    }
+    sys::cont(target.pid, 0).expect("it lives");
+    assert_eq!(stop(), Stop::Signal(libc::SIGUSR1));
+    assert_eq!(sys::poll_one(target.pid), Ok(None));
+    sys::cont(target.pid, 0).expect("it lives");
+    assert_eq!(target.line(), "done");
+    assert!(sys::wait_one(target.pid).is_ok());
+}

@@ -7,7 +7,7 @@ use crate::engine::session::Session;
 use crate::harness::guard;
 use crate::harness::interpreters::{interpreter, program_file};
 use crate::harness::program::Program;
-use crate::harness::task::until;
+use crate::harness::task::{catches, until};
 use crate::harness::tracer::{Scratch, ptpytrace, run};
 
 /// How often a busy program is attached to.
@@ -110,6 +110,26 @@ fn two_tracers() {
         let alone = said.contains("not armed at 0x") && said.contains(" is not armed: ");
         assert!(alone || said.contains(" trap at 0x"), "{name}: {said}");
         session.ask_untraced("single 7");
+        session.end();
+    }
+}
+
+/// As around vfork. What is to guard the program against the tracer's death has to wait until signals come again.
+#[test]
+fn signals_are_blocked_when_the_tracer_comes() {
+    for name in INTERPRETERS {
+        let mut session = Session::start(name);
+        session.ask("block_everything");
+        session.attach(false, &["--engine", "jump"]);
+        session.ask("single 9");
+        assert!(!catches(session.pid, libc::SIGTRAP), "{name}");
+        session.ask("unblock_everything");
+        assert!(catches(session.pid, libc::SIGTRAP), "{name}");
+        session.ask("single 9");
+        let trace = session.leave();
+        trace.assert_exact(name, &session.expected);
+        assert!(trace.is_diverted(), "{name}: {}", trace.said);
+        session.assert_clean("after the tracer has left");
         session.end();
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | hazard | test |
 //! | --- | --- |
-//! | the tracer is killed | `killed::launched_programs_survive_a_killed_tracer`, `killed::attached_programs_survive_a_killed_tracer`; in the recorder: [`full`] `the_tracer_is_killed` |
+//! | the tracer is killed | `killed::launched_programs_survive_a_killed_tracer`, `killed::attached_programs_survive_a_killed_tracer`; in the recorder: [`full`] `the_tracer_is_killed`; its handler for that: [`coming`] `signals_are_blocked_when_the_tracer_comes` |
 //! | a fork child that is not traced | [`children`] `an_untraced_fork_child`, `a_fork_child_that_no_tracer_sees`; all over: `engine::counts::fork_storms` |
 //! | vfork, CLONE_VM | [`children`] `vfork_and_clone_vm` |
 //! | a full ring | [`full`] `a_full_ring`, `a_full_ring_with_drop`; all over: `engine::counts` with rings of 8 KiB |

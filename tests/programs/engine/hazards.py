@@ -200,6 +200,16 @@ def assert_faults_blocked():
     return {}
 
 
+def block_everything():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    return {}
+
+
+def unblock_everything():
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    return {}
+
+
 def bad_strings_with_signals_blocked(rounds):
     """What the kernel does for a fault does not show afterwards."""
     signal.signal(signal.SIGSEGV, counted.handler)
