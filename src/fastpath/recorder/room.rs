@@ -78,6 +78,9 @@ impl Generator<'_> {
         let size = offset(self.layout.size());
         self.place(self.labels.nested)?;
         let code = &mut self.code;
+        // The intent may be that of a handler which came after the head was read, and has published its record.
+        code.cmp(rsi, qword_ptr(rdi + offset(ring_header::HEAD)))?;
+        code.jne(retry)?;
         code.mov(edx, size.min(offset(self.layout.overhang())))?;
         code.lea(rax, rsi + rdx)?;
         code.cmp(rax, qword_ptr(rdi + offset(ring_header::LIMIT)))?;

@@ -166,6 +166,24 @@ impl Machine {
             run(first, second, third);
         }
     }
+
+    /// As [`Machine::call`], one instruction at a time: before the one of this number something is done, as by a signal
+    /// handler. False when there are not so many.
+    pub fn call_interrupted(&self, number: u32, hook: fn(), arguments: [u64; 3]) -> bool {
+        handle_with(libc::SIGTRAP, on_step, libc::SA_NODEFER);
+        INTERRUPTION.set(Some(Interruption {
+            begin: self.at(),
+            end: self.way(),
+            left: number,
+            hook,
+        }));
+        let [first, second, third] = arguments;
+        // SAFETY: the handler has the CPU trap after each instruction from here on, and no more when there is nothing
+        // to be done any more.
+        unsafe { libc::raise(libc::SIGTRAP) };
+        self.call(first, second, third);
+        INTERRUPTION.take().is_none()
+    }
 }
 
 impl Drop for Machine {
@@ -237,6 +255,17 @@ impl Drop for PageEnd {
 thread_local! {
     static CODE_OF_THREAD: Cell<*const Code> = const { Cell::new(std::ptr::null()) };
     static AT_NEXT_FAULT: Cell<Option<fn()>> = const { Cell::new(None) };
+    static INTERRUPTION: Cell<Option<Interruption>> = const { Cell::new(None) };
+}
+
+/// What is to be done in the middle of some code.
+#[derive(Clone, Copy)]
+struct Interruption {
+    begin: u64,
+    end: u64,
+    /// How many of its instructions are still to be executed before that.
+    left: u32,
+    hook: fn(),
 }
 
 /// Has something done at the next fault of this thread, before the fault is dealt with.
@@ -249,14 +278,40 @@ pub struct Rescue;
 
 pub fn rescued(code: &Code) -> Rescue {
     CODE_OF_THREAD.set(code);
-    // SAFETY: the handler only reads and changes its arguments and a thread-local cell without a destructor.
+    handle_with(libc::SIGSEGV, on_fault, libc::SA_ONSTACK);
+    Rescue
+}
+
+type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+
+fn handle_with(signal: i32, handler: Handler, flags: i32) {
+    // SAFETY: the handlers only change their arguments and thread-local cells without a destructor.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = on_fault as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut());
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | flags;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
     }
-    Rescue
+}
+
+extern "C" fn on_step(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    const TRAP_FLAG: i64 = 1 << 8;
+    // SAFETY: the kernel gives a valid context.
+    let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    let pc = context.uc_mcontext.gregs[libc::REG_RIP as usize] as u64;
+    let flags = &mut context.uc_mcontext.gregs[libc::REG_EFL as usize];
+    *flags &= !TRAP_FLAG;
+    let Some(mut wanted) = INTERRUPTION.get() else {
+        return;
+    };
+    let inside = (wanted.begin..wanted.end).contains(&pc);
+    if inside && wanted.left == 0 {
+        INTERRUPTION.set(None);
+        return (wanted.hook)();
+    }
+    wanted.left = wanted.left.saturating_sub(inside.into());
+    INTERRUPTION.set(Some(wanted));
+    *flags |= TRAP_FLAG;
 }
 
 impl Drop for Rescue {

@@ -1,7 +1,8 @@
 //! Records that are made in the middle of others, and others that are never finished.
 
+use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::machine::{Machine, PageEnd, at_next_fault, handle, rescued, send};
 use super::rings::{FILE, LetGo, NAME, call};
@@ -80,6 +81,91 @@ fn a_signal_handler_may_hit_the_site_at_any_moment() {
     assert_eq!(inner, HANDLER_CALLS.load(Ordering::SeqCst));
     assert!(inner > 100, "{inner}");
     assert_eq!(rig.reader.lost(), Lost::default());
+}
+
+static STEPPED: AtomicPtr<Machine> = AtomicPtr::new(std::ptr::null_mut());
+/// Before which instruction of the handler's record another handler comes.
+static SECOND: AtomicU32 = AtomicU32::new(u32::MAX);
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+fn record_in_a_handler() {
+    let machine: *const Machine = STEPPED.load(Ordering::SeqCst);
+    let Some(machine) = super::machine::borrowed(machine) else {
+        return;
+    };
+    HANDLED.fetch_add(1, Ordering::SeqCst);
+    let [file, name] = [FILE, NAME].map(|it| it.as_ptr().addr() as u64);
+    match SECOND.swap(u32::MAX, Ordering::SeqCst) {
+        u32::MAX => call(machine, u64::from(u32::MAX)),
+        second => {
+            let words = [file, name, u64::from(u32::MAX)];
+            machine.call_interrupted(second, record_in_a_handler, words);
+        }
+    }
+}
+
+/// A handler that hits the site runs before each of its instructions in turn, and sometimes another one within that.
+#[test]
+fn a_signal_handler_may_hit_the_site_between_any_two_instructions() {
+    let arguments = function_arguments();
+    let machine = Machine::new();
+    let mut rig = Rig::new(Layout::new(2, 8192, 1000).unwrap());
+    rig.function(&site(&arguments), &machine);
+    STEPPED.store((&raw const machine).cast_mut(), Ordering::SeqCst);
+    let file = Arc::clone(&rig.file);
+    let done = AtomicBool::new(false);
+    let mut seen = Vec::new();
+    let names = std::thread::scope(|scope| {
+        let _let_go = LetGo(file.word(header::OWNER));
+        let stepping = scope.spawn(|| {
+            let names = interrupted_calls(&machine);
+            done.store(true, Ordering::SeqCst);
+            names
+        });
+        let mut sink = |record: &crate::fastpath::ring::Record| {
+            let (name, _) = text(&record.args()[0]).unwrap();
+            seen.push((record.args()[2].raw.as_i64(), name.to_vec()));
+        };
+        while !done.load(Ordering::SeqCst) {
+            rig.reader.flush(&mut sink);
+        }
+        rig.reader.flush(&mut sink);
+        stepping.join().unwrap()
+    });
+    STEPPED.store(std::ptr::null_mut(), Ordering::SeqCst);
+    let (inner, outer): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(number, _)| *number == -1);
+    assert_eq!(inner.len() as u64, HANDLED.load(Ordering::SeqCst));
+    assert!(inner.iter().all(|(_, name)| name == FILE.to_bytes()));
+    let names = names.into_iter().map(CString::into_bytes);
+    let calls: Vec<_> = (0..).zip(names).collect();
+    assert_eq!(outer, calls);
+    assert!(inner.len() > calls.len(), "{}", calls.len());
+    assert_eq!(rig.reader.lost(), Lost::default());
+}
+
+/// Calls with a handler before each instruction; gives the name of each.
+fn interrupted_calls(machine: &Machine) -> Vec<CString> {
+    let mut names: Vec<CString> = Vec::new();
+    let seconds: [fn(u32) -> u32; 2] = [|_| u32::MAX, |it| it * 37 % 101];
+    let ways = seconds.into_iter().flat_map(|it| [(false, it), (true, it)]);
+    // Strings that are known, and such that are not.
+    for (fresh, second) in ways {
+        for step in 0.. {
+            let last = names.last().filter(|_| !fresh).cloned();
+            let name =
+                last.unwrap_or_else(|| CString::new(format!("string {}", names.len())).unwrap());
+            names.push(name);
+            let name = names.last().unwrap().as_ptr().addr() as u64;
+            let number = names.len() as u64 - 1;
+            SECOND.store(second(step), Ordering::SeqCst);
+            let words = [name, FILE.as_ptr().addr() as u64, number];
+            if !machine.call_interrupted(step, record_in_a_handler, words) {
+                assert!(step > 40, "{step}");
+                break;
+            }
+        }
+    }
+    names
 }
 
 static NESTED: AtomicPtr<Machine> = AtomicPtr::new(std::ptr::null_mut());
