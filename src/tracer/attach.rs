@@ -100,7 +100,7 @@ impl Tracer {
         }
         // Looked at before it is touched: most processes of a machine are not for us.
         self.memory_to_attach(pid)?;
-        self.require_wanted(pid)?;
+        let armed = self.require_wanted(pid)?;
         let space = self.table.add_space(AddressSpace::default());
         self.table.add_process(pid, space, true);
         let seized = self.seize_threads(pid);
@@ -119,19 +119,11 @@ impl Tracer {
             }
         }
         self.hold_borrowers(pid, space);
-        for tid in self.table.threads_of(pid) {
-            self.learn_sigtrap(pid, tid);
-        }
-        self.shield_running(pid);
+        self.learn_signals(pid, space, armed);
         self.look_through(pid);
         self.enter_running(pid);
         self.tell_start(pid);
-        if self.wants_calls(pid) {
-            // Their system calls are seen from when they are resumed next.
-            for tid in self.table.threads_of(pid) {
-                let _ = sys::interrupt(tid); // it may have ended
-            }
-        }
+        self.outbox.notice(true, format!("process {pid}: attached"));
         Ok(())
     }
 
@@ -224,28 +216,25 @@ impl Tracer {
         Some(AttachError::Obstacle(Box::new(obstacle)))
     }
 
-    /// An error that says why, when nothing that a process has mapped has a wanted marker.
-    fn require_wanted(&mut self, pid: i32) -> Result<(), AttachError> {
+    /// Whether something that a process has mapped has a wanted marker; an error that says why not, when nothing else of
+    /// it is wanted either.
+    fn require_wanted(&mut self, pid: i32) -> Result<bool, AttachError> {
         let images = maps::mapped_images(pid, &mut self.cache)
             .unwrap_or_default()
             .images;
         let identity = self.identity(pid);
-        let elsewhere = self.matcher.wants_elsewhere(&identity);
-        if elsewhere
-            || images
-                .iter()
-                .any(|mapped| self.has_wanted(&identity, mapped))
-        {
-            return Ok(());
+        if images.iter().any(|it| self.has_wanted(&identity, it)) {
+            return Ok(true);
         }
-        let mut interpreters = images.iter();
-        if interpreters.any(|mapped| {
+        if images.iter().any(|mapped| {
             let version = availability::version_of(&mapped.image, &mapped.path);
-            !self
-                .to_inject(&identity, mapped, version.as_ref())
-                .is_empty()
+            let injected = self.to_inject(&identity, mapped, version.as_ref());
+            !injected.is_empty()
         }) {
-            return Ok(());
+            return Ok(true);
+        }
+        if self.matcher.wants_elsewhere(&identity) {
+            return Ok(false);
         }
         let matcher = &self.matcher;
         let reason = images.iter().find_map(|mapped| {

@@ -29,7 +29,9 @@ impl Tracer {
                 continue;
             }
             self.table.add_process(child, space, self.options.follow);
-            if self.seize_threads(child).is_err() {
+            let seized = self.seize_threads(child);
+            // From here on its exec is reported; before that it was not.
+            if seized.is_err() || self.lender_to(child) != Some(pid) {
                 self.let_go(child); // nothing has been changed yet
             }
         }

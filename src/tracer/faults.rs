@@ -14,7 +14,7 @@ use crate::process::status::Status;
 const SIGNALS: [i32; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
 /// The bit of a signal in a mask.
-fn bit(signal: i32) -> u64 {
+pub(super) fn bit(signal: i32) -> u64 {
     1 << signal.saturating_sub(1)
 }
 

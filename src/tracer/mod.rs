@@ -19,6 +19,7 @@ mod function;
 mod happening;
 pub mod hold;
 mod injection;
+mod learn;
 mod leave;
 pub mod ledger;
 pub mod matching;
@@ -260,13 +261,17 @@ impl Tracer {
             },
             None => self.placement.wait(),
         };
+        self.take_news(waited);
+        true
+    }
+
+    fn take_news(&mut self, waited: Waited) {
         match waited {
             Waited::Stopped(thread, stop) => self.stopped(thread, stop),
             Waited::Ended(tid, stop) => self.ended(tid, stop),
             Waited::Interrupted => {}
             Waited::NoChildren => self.await_command(),
         }
-        true
     }
 
     fn finished(&self) -> bool {

@@ -43,6 +43,14 @@ impl Paused {
         self.ended.push((tid, stop));
     }
 
+    /// What waiting gave.
+    pub fn into_news(self) -> impl Iterator<Item = Waited> {
+        let stops = self.stops.into_iter();
+        let stops = stops.map(|(thread, stop)| Waited::Stopped(thread, stop));
+        let ended = self.ended.into_iter();
+        stops.chain(ended.map(|(tid, stop)| Waited::Ended(tid, stop)))
+    }
+
     /// Whether a process has been forked of which nothing is known yet.
     pub fn has_birth(&self, is_thread: impl Fn(&StoppedThread) -> bool) -> bool {
         self.stops.iter().any(|(thread, stop)| match stop {
@@ -113,11 +121,7 @@ impl Tracer {
 
     /// Deals with the stops that were kept, in the loop's next turns.
     pub(super) fn release(&mut self, paused: Paused) {
-        let stops = paused.stops.into_iter();
-        let stops = stops.map(|(thread, stop)| Waited::Stopped(thread, stop));
-        let ended = paused.ended.into_iter();
-        let ended = ended.map(|(tid, stop)| Waited::Ended(tid, stop));
-        self.deferred.extend(stops.chain(ended));
+        self.deferred.extend(paused.into_news());
     }
 }
 

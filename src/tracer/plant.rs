@@ -87,11 +87,7 @@ impl Tracer {
     /// Breakpoints on the functions by which the program may ignore or block SIGTRAP.
     pub(super) fn watch_signals(&mut self, space: &mut AddressSpace, images: &[MappedImage]) {
         for mapped in images {
-            let soname = mapped.image.soname().unwrap_or("");
-            if !sigtrap::LIBRARIES
-                .iter()
-                .any(|name| soname.starts_with(name))
-            {
+            if !sigtrap::is_c_library(&mapped.image) {
                 continue;
             }
             let id = ImageId::of(mapped);

@@ -5,8 +5,8 @@
 //! calls that a stopped thread is made to make; where those may be watched (seccomp), not at all. The program is not to
 //! meet it: where it asks for its disposition by the C library's functions it is told the default, and before it sets
 //! one the shield is lowered, and before it gets a SIGTRAP of somebody else's; the shield is raised again at a later
-//! breakpoint if SIGTRAP still has its default then. The kernel lowers it, too, where a thread that blocks SIGTRAP runs into a breakpoint. Its page stays in
-//! the process for ever.
+//! breakpoint if SIGTRAP still has its default then. The kernel lowers it, too, where a thread that blocks SIGTRAP runs
+//! into a breakpoint. Its page stays in the process for ever.
 
 mod unseen;
 
@@ -17,7 +17,8 @@ use ptpytrace_arch::{Arch, ReadMemory, X86_64};
 use super::remote::{Remote, RemoteError};
 use super::sigtrap::Disposition;
 use super::stopped::{Gone, StoppedThread};
-use super::wait::{self, Stop, Waited};
+use super::table::Process;
+use super::wait::Stop;
 use super::{Tracer, monotonic, sys};
 use crate::fastpath::guard::Undo;
 use crate::fastpath::guard::shield::{ACTION, DEFAULT, LENGTH, Moved, OVER, SET_SIZE, Shield};
@@ -28,8 +29,6 @@ use crate::process::memory::ProcessMemory;
 const AGAIN: u64 = 10_000_000;
 /// So many pages are searched for a former tracer's shield.
 const MOST_PAGES: usize = 4096;
-/// How long a running thread is waited for: one that waits for its vfork child stops when that has called exec.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How often it is looked whether another tracer's guard is done, and how long it is slept in between. A guard that was
 /// killed, too, never is.
@@ -124,19 +123,23 @@ impl Tracer {
 
     /// Whether a thread's process has no shield and can have one; gives the process.
     fn shield_is_due(&self, tid: i32) -> Option<i32> {
+        let thread = self.table.threads.get(&tid)?;
+        let process = self.lacks_shield(thread.pid)?;
+        let shield = process.shield;
+        let early = shield.raised != 0 && monotonic() < shield.raised.saturating_add(AGAIN);
+        (!early && !thread.blocks_sigtrap).then_some(thread.pid)
+    }
+
+    /// A process that has no shield and is to have one.
+    pub(super) fn lacks_shield(&self, pid: i32) -> Option<&Process> {
         if !self.protection.is_on() || super::HOST_MACHINE != X86_64.elf_machine() {
             return None;
         }
-        let thread = self.table.threads.get(&tid)?;
-        let process = self.table.processes.get(&thread.pid)?;
-        let shield = process.shield;
-        if shield.up || process.sigtrap != Disposition::Default || self.leaving {
-            return None;
-        }
+        let process = self.table.processes.get(&pid)?;
         let space = self.table.spaces.get(&process.space)?;
-        let early = shield.raised != 0 && monotonic() < shield.raised.saturating_add(AGAIN);
-        let possible = !space.protected.exposed && space.memory.is_some();
-        (possible && !early && !thread.blocks_sigtrap && process.followed).then_some(thread.pid)
+        let possible = !space.protected.exposed && space.memory.is_some() && process.followed;
+        let wanted = !process.shield.up && process.sigtrap == Disposition::Default;
+        (possible && wanted && !self.leaving).then_some(process)
     }
 
     fn raise_shield(&mut self, thread: &StoppedThread, pid: i32) -> Result<(), RemoteError> {
@@ -279,35 +282,9 @@ impl Tracer {
         }
     }
 
-    /// Raises the shield of a process whose threads have been seized but run, before anything is planted. Where no
-    /// thread stops in time that is left to a later stop.
-    pub(super) fn shield_running(&mut self, pid: i32) {
-        let threads = self.table.threads_of(pid);
-        let first = threads.iter().copied().find(|tid| *tid == pid);
-        let Some(tid) = first.or_else(|| threads.first().copied()) else {
-            return;
-        };
-        self.find_shield(pid);
-        if self.shield_is_due(tid).is_none() || sys::interrupt(tid).is_err() {
-            return;
-        }
-        loop {
-            match wait::wait_for(tid, PATIENCE) {
-                Waited::Stopped(thread, stop) => {
-                    self.stopped(thread, stop);
-                    if matches!(stop, Stop::Trap | Stop::Group(_)) {
-                        return;
-                    }
-                }
-                Waited::Ended(tid, stop) => return self.ended(tid, stop),
-                Waited::Interrupted | Waited::NoChildren => return,
-            }
-        }
-    }
-
     /// Looks for a shield that a former tracer has left. Where SIGTRAP has a handler that may be the shield's: so it
     /// looks when it is raised.
-    fn find_shield(&mut self, pid: i32) {
+    pub(super) fn find_shield(&mut self, pid: i32) {
         let process = self.table.processes.get(&pid);
         let Some(space) = process.and_then(|it| self.table.spaces.get_mut(&it.space)) else {
             return;
@@ -327,12 +304,25 @@ impl Tracer {
         };
         space.protected.shield = pages.take(MOST_PAGES).find(is_shield);
         if let Some(place) = space.protected.shield
-            && let Some(process) = self.table.processes.get_mut(&pid)
-            && process.sigtrap == Disposition::Handled(None)
+            && self.is_handled(pid)
         {
-            process.sigtrap = Disposition::Default;
             await_guard(place, &memory);
         }
+    }
+
+    /// A handler of SIGTRAP in a process that has such a shield is taken to be that.
+    pub(super) fn know_shield(&mut self, pid: i32) {
+        if self.shield_of(pid).is_some()
+            && self.is_handled(pid)
+            && let Some(process) = self.table.processes.get_mut(&pid)
+        {
+            process.sigtrap = Disposition::Default;
+        }
+    }
+
+    fn is_handled(&self, pid: i32) -> bool {
+        let process = self.table.processes.get(&pid);
+        process.is_some_and(|it| it.sigtrap == Disposition::Handled(None))
     }
 
     /// Before a process is let go with its last thread: lowers its shield. `None` when the thread has been set running,

@@ -2,7 +2,7 @@
 //!
 //! A breakpoint's SIGTRAP is forced: where the thread blocks that signal the kernel unblocks it, and where the process
 //! ignores it (or blocks it and handles it) the kernel resets its disposition to the default (`force_sig`). So the
-//! tracer remembers what the program asked for: it reads it from /proc where it takes hold of a process, and then
+//! tracer remembers what the program asked for: it learns it where it takes hold of a process ([`super::learn`]), and then
 //! follows the C library's `sigaction` and `pthread_sigmask` by breakpoints. After each hit it puts the mask back, and
 //! where it was reset the disposition too, by a system call in the program. Where it must not make one (seccomp) it at
 //! least keeps from the program a signal that it ignores.
@@ -14,11 +14,12 @@ use std::path::Path;
 
 use ptpytrace_arch::{ReadMemory, Registers};
 
-use super::faults::blocked_faults_after;
+use super::faults::{bit, blocked_faults_after};
 use super::remote::{Remote, RemoteError};
 use super::space::Purpose;
 use super::stopped::{Gone, StoppedThread};
 use super::{Tracer, sys, way_back};
+use crate::elf::Image;
 use crate::process::maps;
 use crate::process::memory::ProcessMemory;
 use crate::process::proc::IfFound;
@@ -36,6 +37,12 @@ pub const FUNCTIONS: [(&str, Watched); 3] = [
 ];
 /// The libraries that have them.
 pub const LIBRARIES: [&str; 3] = ["libc.so", "libc.musl", "libpthread.so"];
+
+/// Whether an image is one of them.
+pub(super) fn is_c_library(image: &Image) -> bool {
+    let soname = image.soname().unwrap_or("");
+    LIBRARIES.iter().any(|name| soname.starts_with(name))
+}
 
 /// What a watched function changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +144,19 @@ impl Tracer {
             thread.blocks_sigtrap |= blocked.contains(libc::SIGTRAP) && !for_a_moment;
         }
         self.table.learn_faults(pid, tid, &status);
+    }
+
+    /// As [`Tracer::learn_sigtrap`], from the thread itself: while it waits with another mask (sigsuspend(2), ppoll(2))
+    /// /proc shows that one.
+    pub(super) fn learn_mask(&mut self, thread: &StoppedThread) {
+        let tid = thread.tid();
+        if let (Ok(mask), Some(record)) =
+            (sys::get_signal_mask(tid), self.table.threads.get_mut(&tid))
+        {
+            let for_a_moment = mask & bit(LIBRARY_SIGNAL) != 0;
+            record.blocks_sigtrap = mask & BIT != 0 && !for_a_moment;
+            record.blocked_faults = blocked_faults_after(0, libc::SIG_SETMASK, mask);
+        }
     }
 
     /// A thread stands at the first instruction of a watched function: notes what it asks for.

@@ -223,12 +223,11 @@ impl AddressSpace {
     /// Forgets what lay in images that are no longer mapped, and says which images are new.
     pub fn keep_only(&mut self, present: &[ImageId]) {
         self.images.retain(|image| present.contains(image));
-        let images = &self.images;
         self.planted
-            .retain(|_, planted| images.contains(&planted.image));
-        self.raised.retain(|raised| images.contains(&raised.image));
+            .retain(|_, planted| present.contains(&planted.image));
+        self.raised.retain(|raised| present.contains(&raised.image));
         for diversion in &mut self.diversions {
-            diversion.keep_only(images);
+            diversion.keep_only(present);
         }
     }
 }

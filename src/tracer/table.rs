@@ -204,6 +204,13 @@ impl Table {
             .collect()
     }
 
+    /// The threads that run in an address space, each with its process's id.
+    pub fn threads_in(&self, space: SpaceId) -> Vec<(i32, i32)> {
+        let inside = |pid: &i32| self.processes.get(pid).is_some_and(|it| it.space == space);
+        let threads = self.threads.iter().map(|(tid, thread)| (*tid, thread.pid));
+        threads.filter(|(_, pid)| inside(pid)).collect()
+    }
+
     fn release_space(&mut self, id: SpaceId) {
         if let Some(space) = self.spaces.get_mut(&id) {
             space.users = space.users.saturating_sub(1);

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, unbounded};
 
 use super::*;
 use crate::cpython::Limits;
+use crate::plan::MarkerSource;
 use crate::probe::MarkerPattern;
 
 mod races;
@@ -44,10 +45,17 @@ fn interpreter() -> PathBuf {
 
 /// A tracer of calls and returns, and what it tells.
 fn tracer() -> (Tracer, Receiver<Delivery>) {
+    tracer_with(MarkerSource::default())
+}
+
+fn tracer_with(markers: MarkerSource) -> (Tracer, Receiver<Delivery>) {
     let (_, orders) = command::channel().expect("a channel");
     let (sender, deliveries) = unbounded();
     let functions = MarkerPattern::parse("python:function__*").expect("a pattern");
-    let plan = Plan::of_markers(&[functions], 4096, Limits::default());
+    let plan = Plan {
+        markers,
+        ..Plan::of_markers(&[functions], 4096, Limits::default())
+    };
     let options = Options {
         engine: Engine::Trap,
         ..Options::default()

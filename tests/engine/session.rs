@@ -205,7 +205,7 @@ impl Session {
 
     /// Has a tracer attach, and waits until the function markers are armed.
     fn start_tracer(&mut self, mut tracer: Command) {
-        tracer.args(["-p", &self.pid.to_string(), "-o"]);
+        tracer.args(["-v", "-p", &self.pid.to_string(), "-o"]);
         tracer.arg(self.scratch.file("trace"));
         tracer.stdin(Stdio::null());
         tracer.stderr(File::create(self.scratch.file("said")).unwrap());
@@ -229,12 +229,13 @@ impl Session {
         });
     }
 
-    /// Waits until the markers are armed: all of a file's are before the C library's functions are watched.
+    /// Waits until the markers are armed: then the tracer (`-v`) says so.
     pub fn until_armed(&mut self) {
-        let pid = self.pid;
+        let attached = format!("process {}: attached", self.pid);
+        let said = self.scratch.file("said");
         until("the markers are armed", || {
-            let traced = tasks(pid).iter().all(|task| task.tracer != 0);
-            traced && Code::default().differences_in(pid, is_libc) > 0 || self.tracer_has_ended()
+            fs::read_to_string(&said).is_ok_and(|it| it.contains(&attached))
+                || self.tracer_has_ended()
         });
     }
 
@@ -328,14 +329,6 @@ impl Session {
         trace.assert_exact(&title, &expected);
         trace
     }
-}
-
-/// The C library, as /proc/PID/maps shows it.
-fn is_libc(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    ["libc.so", "libc-2.", "libpthread"]
-        .iter()
-        .any(|it| name.starts_with(it))
 }
 
 /// The options of a tracer that counts.

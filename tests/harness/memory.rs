@@ -166,11 +166,4 @@ impl Code {
         assert!(compared > 1 << 20, "process {pid} has hardly any code");
         Ok(found)
     }
-
-    /// How many bytes of the code of some files are not as in the file; 0 for a process that has ended.
-    pub fn differences_in(&mut self, pid: i32, wanted: impl Fn(&str) -> bool) -> usize {
-        let found = self.differences_if_alive(pid).unwrap_or_default();
-        let in_wanted = |it: &&String| it.split_once('+').is_some_and(|(path, _)| wanted(path));
-        found.iter().filter(in_wanted).count()
-    }
 }

@@ -31,7 +31,8 @@
 //!   a child made by vfork or `posix_spawn` that the tracer has not seen yet.
 //! - A program that cannot be shielded, because nothing may be injected into it (seccomp, W^X policy), and one that has
 //!   disposed of SIGTRAP itself: by its handler, or by ignoring it, which a breakpoint overrides.
-//! - The moment between an attach and the first stop of a thread, where none stops within 250 milliseconds.
+//! - The time between an attach and the moment in which a thread first has signals unblocked, where that takes longer
+//!   than 50 milliseconds.
 //! - Threads that were stopped at a function's entry or return (`pid$target:::entry`, `process.function`): about one killed
 //!   tracer in a hundred leaves one that goes on wrongly, with CPython 3.13.
 //! - About one kill in two hundred of a tracer that is just diverting sites or putting them back: two programs of 216 that

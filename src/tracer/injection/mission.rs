@@ -9,6 +9,7 @@
 use super::sleep::Sleep;
 use super::{Stage, Ticker};
 use crate::injected::{HOLDS_GIL, NOT_READY, Status, is_in_system_call};
+use crate::process::proc::IfFound;
 use crate::tracer::leave::ask_to_stop;
 use crate::tracer::state::Phase;
 use crate::tracer::stopped::StoppedThread;
@@ -175,13 +176,30 @@ impl Tracer {
         if let Some(record) = self.table.threads.get_mut(&tid) {
             record.phase = Phase::Running;
         }
-        self.carry_out(&thread, tid)?;
+        match self.has_trap_to_come(tid) {
+            true => self.put_off(tid),
+            false => self.carry_out(&thread, tid)?,
+        }
         if self.calls.contains_key(&tid) {
             // The system calls of the agent are not the program's.
             thread.stop_at_system_calls(false);
         }
         thread.resume(0);
         None
+    }
+
+    /// Whether a thread that stands has run into a breakpoint but not stopped for that yet: then it must be found where
+    /// it stands.
+    fn has_trap_to_come(&self, tid: i32) -> bool {
+        let status = self.proc.status(tid).if_found();
+        status.is_some_and(|status| status.pending.contains(libc::SIGTRAP))
+    }
+
+    /// The main thread is told to stop once more later.
+    fn put_off(&mut self, pid: i32) {
+        let asked = self.mission(pid).map(|it| it.step);
+        let asked = matches!(asked, Some(Step::Woken(_, true)));
+        self.set_step(pid, if asked { Step::Asked } else { Step::Begun });
     }
 
     /// The main thread stands: has it call what the mission needs. `None`: it is no more.

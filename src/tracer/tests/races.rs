@@ -93,9 +93,9 @@ impl Target {
     }
 }
 
-/// How many calls of `f` a process was seen to make.
-fn calls(deliveries: &Receiver<Delivery>, pid: i32) -> usize {
-    let is_call = |delivery: &Delivery| match delivery {
+/// Whether it is a call of `f` by a process.
+fn is_call(delivery: &Delivery, pid: i32) -> bool {
+    match delivery {
         Delivery::Event(event) if event.pid == pid => match &event.kind {
             EventKind::Fired { probe, args } if probe.name == "function__entry" => {
                 matches!(args.get(1).map(|arg| &arg.seen), Some(Seen::Text(text)) if text.bytes == b"f")
@@ -103,8 +103,12 @@ fn calls(deliveries: &Receiver<Delivery>, pid: i32) -> usize {
             _ => false,
         },
         _ => false,
-    };
-    deliveries.try_iter().filter(is_call).count()
+    }
+}
+
+/// How many calls of `f` a process was seen to make.
+fn calls(deliveries: &Receiver<Delivery>, pid: i32) -> usize {
+    deliveries.try_iter().filter(|it| is_call(it, pid)).count()
 }
 
 /// Makes a hundred calls when it is told to.
@@ -223,6 +227,43 @@ fn a_child_that_lives_in_its_parents_memory() {
     assert_eq!(calls(&deliveries, pid), 100);
 }
 
+#[test]
+fn a_child_that_leaves_its_parents_memory_before_it_is_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let code = format!(
+        "import os, signal\ndef f(): return 3\nprint('ready', flush=True)\n\
+         open_gate = [(os.POSIX_SPAWN_OPEN, 9, {:?}, os.O_RDONLY, 0)]\n\
+         pid = os.posix_spawn('/bin/sleep', ['sleep', '1000'], {{}}, file_actions=open_gate)\n\
+         os.read(0, 1)\n\
+         for _ in range(100): f()\n\
+         os.kill(pid, signal.SIGKILL)\n\
+         print(os.waitpid(pid, 0)[1])",
+        gate.display().to_string()
+    );
+    let mut target = Target::start(&code);
+    let (mut tracer, deliveries) = tracer();
+    let (pid, child) = (target.pid, target.offspring());
+    MEANWHILE.set(Some(Box::new(move |tid| {
+        if tid == child {
+            let opened = fs::OpenOptions::new().write(true).open(&gate);
+            opened.expect("the child reads");
+            while sys::same_address_space(pid, child) == Some(true) {
+                thread::yield_now();
+            }
+        }
+    })));
+    tracer.attach(pid).expect("attached");
+    MEANWHILE.set(None);
+    let held = tracer.table.processes.get(&child);
+    assert!(held.is_none_or(|it| !it.followed), "{held:?}");
+    target.go_on();
+    tracer.run();
+    assert_eq!(target.line(), libc::SIGKILL.to_string());
+    assert_eq!(calls(&deliveries, pid), 100);
+}
+
 /// A signal whose news have been taken is lost when the tracer is killed: a thread that has executed a breakpoint would
 /// go on behind its first byte.
 #[test]
@@ -254,4 +295,38 @@ fn the_news_of_a_breakpoint_are_left_with_the_kernel() {
     sys::cont(target.pid, 0).expect("it lives");
     assert_eq!(target.line(), "done");
     assert!(sys::wait_one(target.pid).is_ok());
+}
+
+/// A thread may stop because it was told to when it has run into a breakpoint already, whose signal then comes next: it
+/// is judged by where the thread stands.
+#[test]
+fn a_breakpoint_whose_signal_is_still_to_come_when_the_agent_is_to_be_installed() {
+    let code = "import os, select, signal\n\
+                seen = []\nsignal.signal(signal.SIGTRAP, lambda *_: seen.append(1))\n\
+                def f(): return 3\nprint('ready', flush=True)\n\
+                while not select.select([0], [], [], 0)[0]: f()\n\
+                print(len(seen))";
+    let mut target = Target::start(code);
+    let pid = target.pid;
+    let (mut tracer, deliveries) = tracer_with(MarkerSource::Injected);
+    tracer.attach(pid).expect("attached");
+    let thread = loop {
+        tracer.tend_missions();
+        match wait::wait_for(pid, Duration::from_millis(1)) {
+            Waited::Stopped(thread, Stop::Trap) => break thread,
+            Waited::Stopped(thread, stop) => tracer.stopped(thread, stop),
+            Waited::Interrupted => {}
+            ended => panic!("{ended:?}"),
+        }
+    };
+    sys::signal_task(pid, pid, libc::SIGTRAP).expect("it lives");
+    tracer.stopped(thread, Stop::Trap);
+    assert!(tracer.calls.is_empty(), "it was sent elsewhere");
+    let end = thread::spawn(move || {
+        let traced = deliveries.iter().any(|it| is_call(&it, pid));
+        target.go_on();
+        (traced, target.line())
+    });
+    tracer.run();
+    assert_eq!(end.join().expect("no panic"), (true, "1".to_owned()));
 }

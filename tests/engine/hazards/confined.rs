@@ -10,7 +10,7 @@ fn attached(name: &'static str, user: bool, prepare: &[&str]) -> Trace {
     for command in prepare {
         session.ask(command);
     }
-    session.attach(user, &["--engine", "jump", "-v"]);
+    session.attach(user, &["--engine", "jump"]);
     session.ask("single 12");
     session.ask("threads 5");
     let trace = session.leave();

@@ -20,7 +20,7 @@ fn unread(session: &mut Session, options: &[&str]) -> BufReader<ChildStdout> {
     let mut tracer = ptpytrace(false);
     tracer.args(["--buffer", "8K", "--stats"]).args(options);
     tracer.args(["-m", "function*", "-f", "json"]);
-    tracer.args(["-p", &session.pid.to_string()]);
+    tracer.args(["-v", "-p", &session.pid.to_string()]);
     tracer.stdin(Stdio::null()).stdout(Stdio::piped());
     tracer.stderr(File::create(session.scratch.file("said")).unwrap());
     let mut tracer: Child = tracer.spawn().unwrap();
