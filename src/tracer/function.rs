@@ -221,12 +221,15 @@ impl Tracer {
         (read == address.len()).then_some((to, stack.wrapping_add(8)))
     }
 
-    /// Sees to a breakpoint at a return address; false when there can be none: it is not behind a call in a file's code.
+    /// Sees to a breakpoint at a return address; false when there can be none: it is not behind a call in a file's code,
+    /// or the process is being left.
     fn await_return(&mut self, tid: i32, to: RuntimeAddress) -> bool {
         let Some(pid) = self.table.threads.get(&tid).map(|thread| thread.pid) else {
             return false;
         };
-        let Some(id) = self.table.processes.get(&pid).map(|process| process.space) else {
+        let process = self.table.processes.get(&pid);
+        let staying = process.filter(|process| process.followed && !self.leaving);
+        let Some(id) = staying.map(|process| process.space) else {
             return false;
         };
         let Some(mut space) = self.table.spaces.remove(&id) else {

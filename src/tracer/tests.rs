@@ -49,13 +49,17 @@ fn tracer() -> (Tracer, Receiver<Delivery>) {
 }
 
 fn tracer_with(markers: MarkerSource) -> (Tracer, Receiver<Delivery>) {
-    let (_, orders) = command::channel().expect("a channel");
-    let (sender, deliveries) = unbounded();
     let functions = MarkerPattern::parse("python:function__*").expect("a pattern");
     let plan = Plan {
         markers,
         ..Plan::of_markers(&[functions], 4096, Limits::default())
     };
+    tracer_of(plan)
+}
+
+fn tracer_of(plan: Plan) -> (Tracer, Receiver<Delivery>) {
+    let (_, orders) = command::channel().expect("a channel");
+    let (sender, deliveries) = unbounded();
     let options = Options {
         engine: Engine::Trap,
         ..Options::default()

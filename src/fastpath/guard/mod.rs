@@ -35,9 +35,6 @@
 //!   than 50 milliseconds.
 //! - Threads that were stopped at a function's entry or return (`pid$target:::entry`, `process.function`): about one killed
 //!   tracer in a hundred leaves one that goes on wrongly, with CPython 3.13.
-//! - About one kill in two hundred of a tracer that is just diverting sites or putting them back: two programs of 216 that
-//!   were attached to, one of 250 that were being left, died of SIGTRAP or SIGSEGV. Of programs that make children by
-//!   vfork all the time it is about one in fifteen, where the tracer is killed while it puts sites back. Why is not known.
 //! - A guard that is killed, too (it has a session and a name of its own, so that signals to the tracer's process group
 //!   and terminal, and `pkill ptpytrace`, do not reach it): threads wait ten seconds, and go on behind the breakpoint.
 //!

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::event::Seen;
+use crate::plan::{Capture, FunctionPoint, Place, Point, Request, Within};
+use crate::probe::glob::Glob;
 
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -329,4 +331,41 @@ fn a_breakpoint_whose_signal_is_still_to_come_when_the_agent_is_to_be_installed(
     });
     tracer.run();
     assert_eq!(end.join().expect("no panic"), (true, "1".to_owned()));
+}
+
+/// Where a function returns to is only known when it is called: by then the process may have been left but for that
+/// thread, which stands at the function.
+#[test]
+fn a_function_that_is_called_while_its_process_is_left() {
+    let code = "import os\nprint('ready', flush=True)\nos.read(0, 1)\nprint(os.getppid() > 0)";
+    let mut target = Target::start(code);
+    let pid = target.pid;
+    let point = FunctionPoint {
+        module: None,
+        function: Glob::literal("getppid"),
+        place: Place::Return,
+    };
+    let request = Request {
+        within: Within::default(),
+        point: Point::Function(point),
+        capture: Capture::everything(100),
+        test: None,
+    };
+    let (mut tracer, _deliveries) = tracer_of(Plan {
+        requests: vec![request],
+        ..Plan::of_markers(&[], 100, Limits::default())
+    });
+    tracer.attach(pid).expect("attached");
+    target.go_on();
+    let stopped = loop {
+        match wait::wait_for(pid, LIMIT) {
+            Waited::Stopped(thread, stop @ Stop::Signal(libc::SIGTRAP)) => break (thread, stop),
+            Waited::Stopped(thread, stop) => tracer.stopped(thread, stop),
+            other => panic!("{other:?}"),
+        }
+    };
+    tracer.leave();
+    tracer.stopped(stopped.0, stopped.1);
+    tracer.run();
+    assert_eq!(target.line(), "True");
 }
