@@ -9,6 +9,13 @@ use super::task::children;
 /// Much longer than anything here takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// Campaigns take longer, a second for each cycle that is asked for.
+fn limit() -> Duration {
+    let cycles = std::env::var("PTPYTRACE_CYCLES").ok();
+    let more = cycles.and_then(|text| text.parse().ok()).unwrap_or(0);
+    LIMIT + Duration::from_secs(more)
+}
+
 /// Kills a process tree unless dropped in time.
 pub struct Guard {
     _done: Sender<()>,
@@ -19,7 +26,7 @@ impl Guard {
     pub fn new(pid: i32) -> Guard {
         let (done, wait) = channel();
         thread::spawn(move || {
-            if wait.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            if wait.recv_timeout(limit()) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("process {pid} takes too long: it is killed");
                 kill_tree(pid);
             }
