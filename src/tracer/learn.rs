@@ -35,8 +35,9 @@ impl Tracer {
         self.learn_sigtrap(pid, pid);
         self.find_shield(pid);
         let mut paused = self.pause(space, None);
+        let places = mask_changes(&images);
         for _ in 0..ROUNDS {
-            if !self.let_them_finish(&mut paused, &mask_changes(&images)) {
+            if !self.let_them_finish(&mut paused, &places) {
                 break;
             }
         }

@@ -109,6 +109,12 @@ pub(super) fn find_system_call(pid: i32, memory: &ProcessMemory, wanted: &[u8]) 
     vdso.start.0.checked_add(offset as u64)
 }
 
+/// Whether a thread with this mask has SIGTRAP blocked for longer than a moment. C libraries block everything when they
+/// make a thread, their own signals too, which programs cannot block by pthread_sigmask.
+fn blocks_sigtrap(mask: u64) -> bool {
+    mask & BIT != 0 && mask & bit(LIBRARY_SIGNAL) == 0
+}
+
 /// Whether a signal is blocked after a change of the mask by a set in which it is `named` or not; unknown ways change
 /// nothing.
 pub(super) fn blocked_after(before: bool, how: i32, named: bool) -> bool {
@@ -137,11 +143,7 @@ impl Tracer {
             };
         }
         if let Some(thread) = self.table.threads.get_mut(&tid) {
-            let blocked = &status.blocked;
-            // C libraries block everything for a moment when they make a thread, their own signals too, which programs
-            // cannot block by pthread_sigmask.
-            let for_a_moment = blocked.contains(LIBRARY_SIGNAL);
-            thread.blocks_sigtrap |= blocked.contains(libc::SIGTRAP) && !for_a_moment;
+            thread.blocks_sigtrap |= blocks_sigtrap(status.blocked.0);
         }
         self.table.learn_faults(pid, tid, &status);
     }
@@ -153,8 +155,7 @@ impl Tracer {
         if let (Ok(mask), Some(record)) =
             (sys::get_signal_mask(tid), self.table.threads.get_mut(&tid))
         {
-            let for_a_moment = mask & bit(LIBRARY_SIGNAL) != 0;
-            record.blocks_sigtrap = mask & BIT != 0 && !for_a_moment;
+            record.blocks_sigtrap = blocks_sigtrap(mask);
             record.blocked_faults = blocked_faults_after(0, libc::SIG_SETMASK, mask);
         }
     }
