@@ -42,7 +42,8 @@ pub struct Routes {
     requests: Vec<usize>,
     routes: Vec<Route>,
     by_address: FxHashMap<usize, usize>,
-    last: Option<(usize, usize)>,
+    /// The last two that fired, by address: calls and returns take turns.
+    last: [(usize, usize); 2],
 }
 
 fn address(probe: &Arc<ProbeInfo>) -> usize {
@@ -56,7 +57,7 @@ impl Routes {
             requests,
             routes: Vec::new(),
             by_address: FxHashMap::default(),
-            last: None,
+            last: [(0, 0); 2],
         }
     }
 
@@ -64,9 +65,10 @@ impl Routes {
     #[inline]
     pub fn of(&mut self, probe: &Arc<ProbeInfo>, interner: &mut Interner) -> Option<&Route> {
         let address = address(probe);
-        let index = match self.last {
-            Some((last, index)) if last == address => index,
-            _ => self.find(address, probe, interner),
+        let known = self.last.iter().find(|(last, _)| *last == address);
+        let index = match known {
+            Some((_, index)) => *index,
+            None => self.find(address, probe, interner),
         };
         self.routes.get(index)
     }
@@ -76,7 +78,8 @@ impl Routes {
             Some(index) => *index,
             None => self.add(address, probe, interner),
         };
-        self.last = Some((address, index));
+        self.last.swap(0, 1);
+        self.last[0] = (address, index);
         index
     }
 
@@ -84,6 +87,7 @@ impl Routes {
         if self.routes.len() >= MAX_PROBES {
             self.routes.clear();
             self.by_address.clear();
+            self.last = [(0, 0); 2];
         }
         let requests = probe.requests.iter();
         let handler = |request: &usize| self.requests.get(*request).copied();

@@ -321,6 +321,8 @@ def scribbling_child(seed, rounds):
 
 def own_breakpoint(address):
     """Its own breakpoint on a nop of the interpreter, whose signal it counts."""
+    import gc
+    gc.disable()  # so that every collection, and with it every signal, is an explicit one
     seen = []
     signal.signal(signal.SIGTRAP, lambda number, frame: seen.append(number))
     memory = os.open("/proc/self/mem", os.O_RDWR)
@@ -349,7 +351,6 @@ def put_back(address, file):
 
 def collect(n):
     import gc
-    gc.disable()
     for _ in range(n):
         gc.collect()
     fib(3)

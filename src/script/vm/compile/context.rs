@@ -32,14 +32,8 @@ impl Compiler<'_> {
                     None => clock(ClockId::CLOCK_THREAD_CPUTIME_ID),
                 })
             }),
-            IntContext::Pid => Box::new(|run| {
-                let own = || unistd::getpid().as_raw();
-                Ok(run.event.map_or_else(own, |event| event.pid).into())
-            }),
-            IntContext::Tid => Box::new(|run| {
-                let own = || unistd::gettid().as_raw();
-                Ok(run.event.map_or_else(own, |event| event.tid).into())
-            }),
+            IntContext::Pid => Box::new(|run| Ok(pid(run))),
+            IntContext::Tid => Box::new(|run| Ok(tid(run))),
             IntContext::Cpu => Box::new(|run| {
                 Ok(match (run.event, context(run.event)) {
                     (_, Some(context)) => context.cpu.into(),
@@ -93,6 +87,20 @@ impl Compiler<'_> {
             }),
         }
     }
+}
+
+/// The process id.
+#[inline]
+pub fn pid(run: &Run<'_>) -> i64 {
+    let own = || unistd::getpid().as_raw();
+    run.event.map_or_else(own, |event| event.pid).into()
+}
+
+/// The thread id.
+#[inline]
+pub fn tid(run: &Run<'_>) -> i64 {
+    let own = || unistd::gettid().as_raw();
+    run.event.map_or_else(own, |event| event.tid).into()
 }
 
 fn clock(id: ClockId) -> i64 {

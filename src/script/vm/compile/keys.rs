@@ -4,6 +4,7 @@ use super::super::code::{IntCode, StrCode};
 use super::super::machine::{Run, Stop};
 use super::super::text::Str;
 use super::Compiler;
+use super::context::{pid, tid};
 use super::integer::argument;
 use super::string::argument_text;
 use crate::script::ir::{Expr, IntContext, IntExpr, StrExpr};
@@ -39,8 +40,8 @@ impl KeyCode {
         let text = match self {
             KeyCode::Constant(word) => return Ok(*word),
             KeyCode::Number(index) => return Ok(argument(run, *index).cast_unsigned()),
-            KeyCode::Pid => return Ok(pid(run)),
-            KeyCode::Tid => return Ok(tid(run)),
+            KeyCode::Pid => return Ok(pid(run).cast_unsigned()),
+            KeyCode::Tid => return Ok(tid(run).cast_unsigned()),
             KeyCode::Int(code) => return Ok(code(run)?.cast_unsigned()),
             KeyCode::Text { index, limit, span } => argument_text(run, *index, *limit, *span)?,
             KeyCode::Str(code) => code(run)?,
@@ -58,16 +59,6 @@ impl KeyCode {
         };
         Ok(run.find(text).map(|symbol| symbol.word()))
     }
-}
-
-fn pid(run: &Run<'_>) -> u64 {
-    let own = || nix::unistd::getpid().as_raw();
-    i64::from(run.event.map_or_else(own, |event| event.pid)).cast_unsigned()
-}
-
-fn tid(run: &Run<'_>) -> u64 {
-    let own = || nix::unistd::gettid().as_raw();
-    i64::from(run.event.map_or_else(own, |event| event.tid)).cast_unsigned()
 }
 
 impl Keys {

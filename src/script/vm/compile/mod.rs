@@ -5,6 +5,7 @@
 
 mod arithmetic;
 mod array;
+mod assign;
 mod context;
 mod format;
 mod integer;

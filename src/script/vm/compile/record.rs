@@ -1,6 +1,7 @@
 //! What is done with aggregations, but for printing them.
 
 use super::super::code::{IntCode, Step};
+use super::super::machine::Run;
 use super::super::table::Full;
 use super::Compiler;
 use super::array::entry;
@@ -18,10 +19,18 @@ impl Compiler<'_> {
         weight: Option<&IntExpr>,
         span: Span,
     ) -> Step {
-        let (keys, value) = (self.keys(keys), self.int(value));
-        let weight = self.optional(weight);
+        let keys = self.keys(keys);
         let name = self.program.aggregations.get(to.0);
         let name = name.map_or_else(String::new, |it| it.name.clone());
+        let full = move |run: &mut Run<'_>| run.fail(Fault::Full(name.clone()), Some(span));
+        if let (IntExpr::Constant(value), None) = (value, weight) {
+            let value = *value;
+            return Box::new(move |run| {
+                let start = keys.push(run)?;
+                add(run, to, start, (value, 1)).map_err(|Full| full(run))
+            });
+        }
+        let (value, weight) = (self.int(value), self.optional(weight));
         Box::new(move |run| {
             let start = keys.push(run)?;
             let value = value(run)?;
@@ -29,18 +38,7 @@ impl Compiler<'_> {
                 None => 1,
                 Some(weight) => weight(run)?,
             };
-            let m = &mut *run.m;
-            let Some(to) = m.aggregations.get_mut(to.0) else {
-                return Ok(());
-            };
-            let keep = &to.keep;
-            let key = m.keys.get(start..).unwrap_or_default();
-            let slot = to
-                .table
-                .value_or_insert(key, to.capacity, || Summary::new(keep));
-            let result = slot.map(|summary| summary.record(keep, value, weight));
-            m.keys.truncate(start);
-            result.map_err(|Full| run.fail(Fault::Full(name.clone()), Some(span)))
+            add(run, to, start, (value, weight)).map_err(|Full| full(run))
         })
     }
 
@@ -114,4 +112,26 @@ impl Compiler<'_> {
             Ok(())
         })
     }
+}
+
+/// Adds a value with its weight to the entry whose keys begin at `start` of those that are being evaluated.
+#[inline]
+fn add(
+    run: &mut Run<'_>,
+    to: AggregationId,
+    start: usize,
+    (value, weight): (i64, i64),
+) -> Result<(), Full> {
+    let m = &mut *run.m;
+    let Some(to) = m.aggregations.get_mut(to.0) else {
+        return Ok(());
+    };
+    let keep = &to.keep;
+    let key = m.keys.get(start..).unwrap_or_default();
+    let slot = to
+        .table
+        .value_or_insert(key, to.capacity, || Summary::new(keep));
+    let result = slot.map(|summary| summary.record(keep, value, weight));
+    m.keys.truncate(start);
+    result
 }

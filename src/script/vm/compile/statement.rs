@@ -11,14 +11,7 @@ use crate::script::source::Span;
 impl Compiler<'_> {
     pub(super) fn statement(&mut self, stmt: &Stmt) -> Step {
         match stmt {
-            Stmt::Evaluate(Expr::Int(expr)) => {
-                let code = self.int(expr);
-                Box::new(move |run| code(run).map(drop))
-            }
-            Stmt::Evaluate(Expr::Str(expr)) => {
-                let code = self.str(expr);
-                Box::new(move |run| code(run).map(drop))
-            }
+            Stmt::Evaluate(expr) => self.evaluate(expr),
             Stmt::If {
                 condition,
                 then,

@@ -5,7 +5,6 @@ use super::super::machine::{Run, Stop};
 use super::super::text::Str;
 use super::Compiler;
 use super::arithmetic::apply;
-use super::string::argument_text;
 use crate::script::ir::{
     BinaryOp, Fault, Initial, IntExpr, IntVar, Place, Scope, StrExpr, StrVar, Variable, Yields,
 };
@@ -113,15 +112,8 @@ impl Compiler<'_> {
         span: Span,
     ) -> IntCode {
         let value = self.int(value);
-        match (op, yields, to.scope) {
-            (None, Yields::New, Scope::Firing) => Box::new(move |run| {
-                let value = value(run)?;
-                if let Some(slot) = run.m.firing_ints.get_mut(to.index) {
-                    *slot = value;
-                }
-                Ok(value)
-            }),
-            (None, Yields::New, _) => Box::new(move |run| {
+        match (op, yields) {
+            (None, Yields::New) => Box::new(move |run| {
                 let value = value(run)?;
                 write_int(run, to, value);
                 Ok(value)
@@ -144,26 +136,6 @@ impl Compiler<'_> {
     }
 
     pub(super) fn assign_str(&mut self, to: StrVar, value: &StrExpr) -> StrCode {
-        if let (
-            Scope::Firing,
-            &StrExpr::Argument {
-                index,
-                limit,
-                otherwise: None,
-                span,
-            },
-        ) = (to.scope, value)
-        {
-            // It lies with the event for as long as the firing lasts.
-            let limit = limit.min(self.program.options.max_string);
-            return Box::new(move |run| {
-                let value = argument_text(run, index, limit, span)?;
-                if let Some(slot) = run.m.firing_strs.get_mut(to.index) {
-                    *slot = value;
-                }
-                Ok(value)
-            });
-        }
         let value = self.str(value);
         Box::new(move |run| {
             let value = value(run)?;
