@@ -139,24 +139,34 @@ fn told(info: &libc::siginfo_t) -> SignalInfo {
     }
 }
 
-/// PTRACE_PEEKSIGINFO: up to 32 signals pending for this very thread (not for its process).
+/// PTRACE_PEEKSIGINFO: the signals pending for this very thread (not for its process).
 pub fn pending_signals(tid: i32) -> Result<Vec<SignalInfo>, Errno> {
-    const MOST: usize = 32;
-    let query = libc::ptrace_peeksiginfo_args {
-        off: 0,
-        flags: 0,
-        nr: MOST as i32,
-    };
+    let mut pending = Vec::new();
+    loop {
+        let (count, infos) = peek_signals(tid, pending.len() as u64)?;
+        pending.extend(infos.iter().take(count).map(told));
+        if count < infos.len() {
+            return Ok(pending);
+        }
+    }
+}
+
+/// How many there are from the `from`th on, and those.
+fn peek_signals(tid: i32, from: u64) -> Result<(usize, [libc::siginfo_t; 32]), Errno> {
     // SAFETY: siginfo_t is plain data for which all zeros is valid.
-    let mut infos: [libc::siginfo_t; MOST] = unsafe { mem::zeroed() };
+    let mut infos: [libc::siginfo_t; 32] = unsafe { mem::zeroed() };
+    let query = libc::ptrace_peeksiginfo_args {
+        off: from,
+        flags: 0,
+        nr: infos.len() as i32,
+    };
     let count = request(
         libc::PTRACE_PEEKSIGINFO,
         tid,
         (&raw const query) as usize,
         infos.as_mut_ptr() as usize,
     )?;
-    let count = usize::try_from(count).unwrap_or(0);
-    Ok(infos.iter().take(count).map(told).collect())
+    Ok((usize::try_from(count).unwrap_or(0), infos))
 }
 
 /// PTRACE_GETREGSET, `NT_PRSTATUS`: fills the general words, returns how many bytes the set has.

@@ -333,6 +333,29 @@ fn a_breakpoint_whose_signal_is_still_to_come_when_the_agent_is_to_be_installed(
     assert_eq!(end.join().expect("no panic"), (true, "1".to_owned()));
 }
 
+/// The kernel gives a limited number at a time; a breakpoint's may be behind them.
+#[test]
+fn a_pending_signal_is_found_behind_many_others() {
+    let code = "import os, signal, threading\n\
+                many = [signal.SIGRTMIN] * 70 + [signal.SIGRTMIN + 1]\n\
+                signal.pthread_sigmask(signal.SIG_BLOCK, many)\n\
+                for one in many: signal.pthread_kill(threading.get_ident(), one)\n\
+                print('ready', flush=True)\nos.read(0, 1)\nprint('right', flush=True)\nos._exit(0)";
+    let mut target = Target::start(code);
+    let pid = target.pid;
+    sys::seize(pid, 0).expect("seized");
+    sys::interrupt(pid).expect("it lives");
+    sys::wait_one(pid).expect("it stops");
+    let pending = sys::pending_signals(pid).expect("it stands");
+    let first = libc::SIGRTMIN();
+    let expected = [[first; 70].as_slice(), &[first + 1]].concat();
+    let signals: Vec<i32> = pending.iter().map(|info| info.signal).collect();
+    assert_eq!(signals, expected);
+    sys::detach(pid, 0).expect("let go");
+    target.go_on();
+    assert_eq!(target.line(), "right");
+}
+
 /// Where a function returns to is only known when it is called: by then the process may have been left but for that
 /// thread, which stands at the function.
 #[test]
