@@ -33,8 +33,6 @@
 //!   disposed of SIGTRAP itself: by its handler, or by ignoring it, which a breakpoint overrides.
 //! - The time between an attach and the moment in which a thread first has signals unblocked, where that takes longer
 //!   than 50 milliseconds.
-//! - Threads that were stopped at a function's entry or return (`pid$target:::entry`, `process.function`): about one killed
-//!   tracer in a hundred leaves one that goes on wrongly, with CPython 3.13.
 //! - A guard that is killed, too (it has a session and a name of its own, so that signals to the tracer's process group
 //!   and terminal, and `pkill ptpytrace`, do not reach it): threads wait ten seconds, and go on behind the breakpoint.
 //!
