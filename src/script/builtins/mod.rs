@@ -14,6 +14,7 @@ mod time;
 mod tokens;
 #[cfg(test)]
 mod trial;
+mod wall_clock;
 mod wide_strings;
 
 pub use memory::*;
@@ -49,6 +50,8 @@ pub struct State {
     pub(super) random: process::Random,
     /// The clocks of [`START_STOPWATCH`].
     pub(super) stopwatches: stopwatches::Stopwatches,
+    /// The time since 1970.
+    pub(in crate::script) wall_clock: wall_clock::WallClock,
 }
 
 impl Default for State {
@@ -60,6 +63,7 @@ impl Default for State {
             indents: threads::Indents::default(),
             random: process::Random::default(),
             stopwatches: stopwatches::Stopwatches::default(),
+            wall_clock: wall_clock::WallClock::default(),
         }
     }
 }

@@ -2,10 +2,6 @@
 //!
 //! A time is that of the firing, so that it does not matter how late its handler runs.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use nix::time::{ClockId, clock_gettime};
-
 use crate::script::builtin::{IntFunction, Needs, StrFunction};
 use crate::script::format::{Layout, write_decimal, write_gmt, write_int, zone};
 use crate::script::ir::{Fault, IntStyle};
@@ -17,16 +13,9 @@ const TICKS: i64 = 250;
 pub(super) const SECOND: i64 = 1_000_000_000;
 
 /// CLOCK_REALTIME of the firing, ns since 1970.
-fn wall_time(call: &Call<'_>) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |it| i64::try_from(it.as_nanos()).unwrap_or(i64::MAX));
-    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |it| {
-        it.tv_sec()
-            .saturating_mul(SECOND)
-            .saturating_add(it.tv_nsec())
-    });
-    let ago = monotonic.saturating_sub(monotonic_time(call)).max(0);
-    now.saturating_sub(ago)
+fn wall_time(call: &mut Call<'_>) -> i64 {
+    let time = call.time();
+    call.state.wall_clock.at(time)
 }
 
 /// CLOCK_MONOTONIC of the firing, ns.
@@ -49,14 +38,6 @@ macro_rules! clocks {
 pub(super) use clocks;
 
 clocks! {
-    /// `gettimeofday_ns()`: ns since 1970.
-    GETTIMEOFDAY_NS "gettimeofday_ns": wall_time / 1;
-    /// `gettimeofday_us()`
-    GETTIMEOFDAY_US "gettimeofday_us": wall_time / 1_000;
-    /// `gettimeofday_ms()`
-    GETTIMEOFDAY_MS "gettimeofday_ms": wall_time / 1_000_000;
-    /// `gettimeofday_s()`
-    GETTIMEOFDAY_S "gettimeofday_s": wall_time / SECOND;
     /// `local_clock_ns()`, `cpu_clock_ns(cpu)` and `ktime_get_ns()`: ns of a clock that is never set. All CPUs have
     /// the same.
     LOCAL_CLOCK_NS "local_clock_ns": monotonic_time / 1;
@@ -127,7 +108,7 @@ pub static TZ_NAME: StrFunction = StrFunction {
 };
 
 /// The first argument, seconds since 1970; now when there is none.
-fn seconds(call: &Call<'_>) -> Result<i64, Fault> {
+fn seconds(call: &mut Call<'_>) -> Result<i64, Fault> {
     let seconds = match call.is_empty() {
         true => wall_time(call) / SECOND,
         false => call.int(0),
@@ -227,19 +208,10 @@ mod tests {
 
     #[test]
     fn a_time_is_that_of_the_firing() {
-        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("there is one");
-        let now =
-            u64::try_from(monotonic.tv_sec() * SECOND + monotonic.tv_nsec()).expect("above 0");
         let mut trial = Trial {
-            time: now,
+            time: 3_004_005_006,
             ..Trial::default()
         };
-        let late = trial.int(&GETTIMEOFDAY_NS, &[]).expect("no fault");
-        trial.time = now - 500_000_000;
-        let early = trial.int(&GETTIMEOFDAY_NS, &[]).expect("no fault");
-        // The clocks are read one behind the other.
-        assert!(((late - early) - 500_000_000).abs() < 400_000_000);
-        trial.time = 3_004_005_006;
         let table = [
             (&LOCAL_CLOCK_NS, 3_004_005_006),
             (&LOCAL_CLOCK_US, 3_004_005),
@@ -252,9 +224,6 @@ mod tests {
         for (clock, expected) in table {
             assert_eq!(trial.int(clock, &[]), Ok(expected), "{clock:?}");
         }
-        let seconds = trial.int(&GETTIMEOFDAY_S, &[]).expect("no fault");
-        let millis = trial.int(&GETTIMEOFDAY_MS, &[]).expect("no fault");
-        assert!(seconds > 1_700_000_000 && millis / 1_000 - seconds <= 1);
     }
 
     /// Worked out by hand from the printf formats of `task_time.stp`.

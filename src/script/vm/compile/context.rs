@@ -12,7 +12,6 @@ use super::Compiler;
 use crate::event::{Event, Ids};
 use crate::plan::Point;
 use crate::script::ir::{IntContext, StrContext, Traced, Trigger};
-use crate::tracer::monotonic;
 
 /// What is before each address of a native call stack, as DTrace's `ustack` has it.
 const INDENT: &[u8; 14] = &[b' '; 14];
@@ -21,10 +20,7 @@ impl Compiler<'_> {
     pub(super) fn int_context(&mut self, what: IntContext) -> IntCode {
         match what {
             IntContext::Timestamp => Box::new(|run| Ok(run.time.cast_signed())),
-            IntContext::WallTime => Box::new(|run| {
-                let since = monotonic().saturating_sub(run.time).cast_signed();
-                Ok(clock(ClockId::CLOCK_REALTIME).wrapping_sub(since))
-            }),
+            IntContext::WallTime => Box::new(|run| Ok(run.m.state.wall_clock.at(run.time))),
             IntContext::CpuTime => Box::new(|run| {
                 Ok(match context(run.event) {
                     Some(context) => context.cpu_time.cast_signed(),
