@@ -19,12 +19,17 @@ use crate::harness::tracer::{PTPYTRACE, Scratch, ptpytrace};
 const INTERPRETERS: [&str; 3] = ["python3.9", "python3.11", "python3.13"];
 /// The ways in which the program works.
 const WAYS: [&str; 4] = ["alone", "threads", "forks", "spawns"];
-/// What is traced: function markers, or all of them, with breakpoints and without.
-const WANTED: [&[&str]; 4] = [
+/// A function of the interpreter, in which every thread is all the time.
+const LOOP: &str =
+    "pid$target::_PyEval_EvalFrameDefault:entry, pid$target::_PyEval_EvalFrameDefault:return
+    { @ = count(); }";
+/// What is traced: function markers, or all of them, with breakpoints and without; or a function of the interpreter.
+const WANTED: [&[&str]; 5] = [
     &["--engine", "trap"],
     &["--engine", "trap", "-m", "*"],
     &["--engine", "jump"],
     &["--engine", "jump", "-m", "*"],
+    &["--lang", "dtrace", "-e", LOOP],
 ];
 
 fn number(name: &str, otherwise: impl FnOnce() -> u64) -> u64 {

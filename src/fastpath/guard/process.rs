@@ -249,6 +249,9 @@ mod child {
         let result = match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
+                // Here, so that the guard is called so from its beginning.
+                // SAFETY: plain system call.
+                unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
                 // SAFETY: as above; the parent of the second child ends at once.
                 match unsafe { libc::fork() } {
                     0 => become_guard(kept, serve),
@@ -270,7 +273,6 @@ mod child {
         let kept = u32::try_from(kept).unwrap_or(0);
         // SAFETY: plain system calls; nothing in this process uses the descriptors that are closed.
         unsafe {
-            libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
             let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
             for standard in 0..=2 {
                 libc::dup2(null, standard);
