@@ -166,7 +166,9 @@ impl Tracer {
             return Some(thread);
         }
         let running = |phase: Phase| matches!(phase, Phase::Running | Phase::Listening);
-        let record = self.table.threads.get_mut(&tid)?;
+        let Some(record) = self.table.threads.get(&tid) else {
+            return Some(thread); // a child whose parent has not told of it yet
+        };
         if record.pid != tid || !running(record.phase) {
             return Some(thread);
         }

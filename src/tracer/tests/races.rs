@@ -176,6 +176,35 @@ fn a_child_that_is_found_before_its_parent_tells_of_it() {
     assert_eq!(calls(&deliveries, child), 100);
 }
 
+/// Stops of the main thread are awaited then; a child's is not one of them.
+#[test]
+fn a_child_that_stops_before_its_parent_tells_of_it_while_an_agent_is_to_be_installed() {
+    let mut target = Target::start(FORKS);
+    let (mut tracer, _deliveries) = tracer_with(MarkerSource::Injected);
+    tracer.attach(target.pid).expect("attached");
+    target.go_on();
+    let (parent, fork) = loop {
+        match wait::wait_for(target.pid, Duration::from_millis(1)) {
+            Waited::Stopped(thread, stop @ Stop::Child(_)) => break (thread, stop),
+            Waited::Stopped(thread, stop) => tracer.stopped(thread, stop),
+            Waited::Interrupted => {}
+            ended => panic!("{ended:?}"),
+        }
+    };
+    let child = parent.event_message().expect("it stands");
+    let first = wait::wait_for(child, LIMIT);
+    let Waited::Stopped(thread, Stop::Trap) = first else {
+        panic!("{first:?}");
+    };
+    assert!(!tracer.missions.is_empty(), "the agent is there already");
+    tracer.stopped(thread, Stop::Trap);
+    assert!(tracer.early.contains_key(&child), "it runs on");
+    tracer.stopped(parent, fork);
+    tracer.run();
+    assert_eq!(target.line(), "right");
+    assert_eq!(target.line(), "7");
+}
+
 #[test]
 fn a_child_whose_parent_is_killed_before_it_tells_of_it() {
     let mut target = Target::start(FORKS);
