@@ -90,24 +90,26 @@ impl Case {
         )
     }
 
-    /// The guard is a fork of the tracer, with its environment.
-    fn until_the_guard_has_ended(&self) {
+    /// The guard is a fork of the tracer, with its environment. Whether it was still there.
+    fn until_the_guard_has_ended(&self) -> bool {
         let tag = format!("PTPYTRACE_TEST={}\0", self.tag);
         let is_guard = |pid: &str| {
             let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             read("comm") == b"trace-guard\n"
                 && String::from_utf8_lossy(&read("environ")).contains(&tag)
         };
+        let mut seen = false;
         until("the guard has ended", || {
-            let entries = fs::read_dir("/proc").unwrap().flatten();
-            !entries
-                .into_iter()
-                .any(|it| is_guard(&it.file_name().to_string_lossy()))
+            let mut entries = fs::read_dir("/proc").unwrap().flatten();
+            let found = entries.any(|it| is_guard(&it.file_name().to_string_lossy()));
+            seen |= found;
+            !found
         });
+        seen
     }
 
-    fn assert_clean(&self, pid: i32) {
-        let about = &self.about;
+    fn assert_clean(&self, pid: i32, guarded: bool) {
+        let about = format!("{}, guard seen: {guarded}", self.about);
         if !self.diverts {
             // One that has died has an end of its own to tell.
             let Ok(found) = Code::default().differences_if_alive(pid) else {
@@ -137,10 +139,10 @@ impl Case {
         let pid = lines.iter().find_map(|line| line.strip_prefix("program "));
         if let Some(pid) = pid {
             assert!(seen(&lines, "ready"), "{about}: {lines:?}");
-            self.until_the_guard_has_ended();
+            let guarded = self.until_the_guard_has_ended();
             // One that has died has an end of its own to tell.
             if Path::new("/proc").join(pid).exists() {
-                self.assert_clean(pid.parse().unwrap());
+                self.assert_clean(pid.parse().unwrap(), guarded);
                 program.say("");
             }
         }
