@@ -27,7 +27,7 @@ use super::record::Shape;
 use super::tenancy::{Tenancy, used};
 use super::words::{Words, load, store, word};
 use super::{Layout, header, ring_header, sys};
-use parse::Template;
+use parse::Templates;
 use rings::Rings;
 
 /// How long records are held back for the sake of order across threads, ns.
@@ -94,7 +94,7 @@ pub(in crate::fastpath) struct Prepared {
 pub struct Reader {
     memory: Arc<Words>,
     layout: Layout,
-    templates: Vec<Option<Template>>,
+    templates: Templates,
     rings: Rings,
     tenancy: Arc<Tenancy>,
     /// For those who read one reader only.
@@ -134,7 +134,7 @@ impl Reader {
             tenancy: Arc::new(Tenancy::new(Arc::clone(&memory), layout)),
             memory,
             layout,
-            templates: Vec::new(),
+            templates: Templates::default(),
             rings: Rings::new(layout),
             clock: Clock::now(),
             damaged: 0,
@@ -146,13 +146,7 @@ impl Reader {
 
     /// Makes a site known: its number, its records' shape ([`crate::fastpath::recorder::Code::shape`]), its probe.
     pub fn add_site(&mut self, number: u16, shape: Shape, probe: Arc<ProbeInfo>) {
-        let index = usize::from(number);
-        if self.templates.len() <= index {
-            self.templates.resize_with(index.saturating_add(1), || None);
-        }
-        if let Some(template) = self.templates.get_mut(index) {
-            *template = Some(Template::new(number, shape, probe));
-        }
+        self.templates.add(number, shape, probe);
     }
 
     /// Gives all records that are older than [`WINDOW`] to `sink`, and makes room for others. How many there were.
@@ -235,7 +229,7 @@ impl Reader {
         self.now = sys::ticks();
         self.next.clear();
         for (index, ring) in self.rings.with_records() {
-            let time = ring.next_time(words, &self.layout, self.now);
+            let time = ring.next_time(ring.rest(words, &self.layout), self.now);
             self.next.push(Reverse((time, index)));
         }
     }
@@ -282,7 +276,8 @@ impl Reader {
         };
         let mut first = true;
         while ring.has_records() {
-            let time = ring.next_time(words, &self.layout, self.now);
+            let rest = ring.rest(words, &self.layout);
+            let time = ring.next_time(rest, self.now);
             if time > last && !first {
                 self.next.push(Reverse((time, index)));
                 break;
@@ -290,8 +285,7 @@ impl Reader {
             first = false;
             ring.latest = time;
             let tid = ring.tid(&self.layout);
-            let found = parse::record(words, &self.layout, index, ring, &mut self.templates);
-            let flow = match found {
+            let flow = match self.templates.read(rest, &self.layout, ring) {
                 Some(record) => {
                     record.event.time = clock.time(time);
                     record.event.tid = tid;

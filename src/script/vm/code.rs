@@ -42,9 +42,9 @@ impl BlockCode {
     /// Why they did not come to their end.
     #[inline]
     pub fn run(&self, run: &mut Run<'_>) -> Result<(), Stop> {
+        let scratch = run.m.scratch.len();
         for step in &self.steps {
             run.count()?;
-            let scratch = run.m.scratch.len();
             step(run)?;
             run.m.scratch.truncate(scratch);
         }
@@ -72,6 +72,8 @@ pub struct HandlerCode {
     pub locals: usize,
     /// What it does.
     pub body: BlockCode,
+    /// Whether it may look at variables of the firing that it has not set itself.
+    pub needs_fresh: bool,
     /// What is printed around its output.
     pub row: Row,
     /// Where it stands.

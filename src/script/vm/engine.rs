@@ -94,11 +94,12 @@ impl Engine {
         machine.aggregations = aggregations(&program);
         machine.own_name = own_name();
         machine.state.max_string = program.options.max_string;
+        let needs_fresh = code.handlers.iter().map(|it| it.needs_fresh).collect();
         let mut engine = Engine {
             timers: timers(&program),
             code,
             machine,
-            routes: Routes::new(routes),
+            routes: Routes::new(routes, needs_fresh),
             points,
             voice: program.voice,
             errors,

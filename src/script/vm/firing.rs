@@ -50,12 +50,14 @@ impl Firing<'_> {
 impl Engine {
     /// A new firing: its variables begin anew, and what nobody refers to goes.
     pub(super) fn begin_firing(&mut self) {
+        self.machine.indented = false;
+        self.machine.freshen(&self.firing_ints, &self.firing_strs);
+        self.sweep_now_and_then();
+    }
+
+    #[inline]
+    fn sweep_now_and_then(&mut self) {
         let m = &mut self.machine;
-        m.indented = false;
-        if !self.firing_ints.is_empty() {
-            m.firing_ints.copy_from_slice(&self.firing_ints);
-            m.firing_strs.copy_from_slice(&self.firing_strs);
-        }
         if m.interner.wants_sweep() {
             sweep(m, &self.routes, &self.words);
         }
@@ -71,6 +73,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     pub(super) fn run(&mut self, handler: usize, firing: &Firing<'_>, out: &mut dyn Write) {
         let m = &mut self.machine;
         m.actions = self.code.options.max_actions;
@@ -198,11 +201,15 @@ impl Engine {
         let EventKind::Fired { probe, args } = &event.kind else {
             return;
         };
-        self.begin_firing();
+        self.machine.indented = false;
+        self.sweep_now_and_then();
         let m = &mut self.machine;
         let Some(route) = self.routes.of(probe, &mut m.interner) else {
             return;
         };
+        if route.fresh {
+            m.freshen(&self.firing_ints, &self.firing_strs);
+        }
         let python = match self.code.options.python_stack {
             true => route.python,
             false => PythonCall::Neither,
@@ -272,6 +279,7 @@ impl Engine {
 }
 
 /// Runs a handler's predicate and body, with its row around the output.
+#[inline]
 fn carry_out(run: &mut Run<'_>) -> Result<(), Stop> {
     let code: &Code = run.code;
     let Some(handler) = code.handlers.get(run.handler) else {

@@ -141,6 +141,14 @@ pub struct Machine {
     pub write_error: Option<std::io::Error>,
 }
 
+impl Machine {
+    /// Sets the variables of the firing to what they begin as.
+    pub fn freshen(&mut self, ints: &[i64], strs: &[Str]) {
+        self.firing_ints.copy_from_slice(ints);
+        self.firing_strs.copy_from_slice(strs);
+    }
+}
+
 /// What code sees while a handler runs.
 pub struct Run<'a> {
     /// The program.

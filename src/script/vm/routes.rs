@@ -29,6 +29,8 @@ pub struct Route {
     pub names: Names,
     /// Which handlers run for it, ascending.
     pub handlers: Arc<[usize]>,
+    /// Whether the variables of the firing are to be as they begin.
+    pub fresh: bool,
     /// What it means to a Python call stack.
     pub python: PythonCall,
     /// Keeps the address from being used for another.
@@ -40,6 +42,8 @@ pub struct Route {
 pub struct Routes {
     /// For each request of the plan the handler that it is for.
     requests: Vec<usize>,
+    /// For each handler whether it needs such variables.
+    needs_fresh: Vec<bool>,
     routes: Vec<Route>,
     by_address: FxHashMap<usize, usize>,
     /// The last two that fired, by address: calls and returns take turns.
@@ -52,9 +56,10 @@ fn address(probe: &Arc<ProbeInfo>) -> usize {
 
 impl Routes {
     /// None has fired yet.
-    pub fn new(requests: Vec<usize>) -> Routes {
+    pub fn new(requests: Vec<usize>, needs_fresh: Vec<bool>) -> Routes {
         Routes {
             requests,
+            needs_fresh,
             routes: Vec::new(),
             by_address: FxHashMap::default(),
             last: [(0, 0); 2],
@@ -94,8 +99,10 @@ impl Routes {
         let mut handlers: Vec<usize> = requests.filter_map(handler).collect();
         handlers.sort_unstable();
         handlers.dedup();
+        let fresh = |handler: &usize| self.needs_fresh.get(*handler).is_none_or(|it| *it);
         let index = self.routes.len();
         self.routes.push(Route {
+            fresh: handlers.iter().any(fresh),
             names: Names::of_probe(probe, interner),
             handlers: handlers.into(),
             python: python(probe),

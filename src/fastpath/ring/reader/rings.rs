@@ -62,7 +62,7 @@ pub(super) struct Slot {
     pub(super) address: u64,
     /// Its bytes.
     pub(super) text: Vec<u8>,
-    /// Counts how often it has been filled; 0: never.
+    /// Which filling of any slot that was; 0: none.
     pub(super) filled: u64,
 }
 
@@ -285,16 +285,14 @@ impl Ring {
         self.position = self.head;
     }
 
-    /// The offset in the file at which the next record begins.
-    pub(super) fn place(&self, layout: &Layout) -> u64 {
-        let offset = self.position & layout.mask();
-        self.begin.saturating_add(DATA).saturating_add(offset)
-    }
-
-    /// How many bytes of memory there are from the next record on to the end of the ring.
-    pub(super) fn left(&self, layout: &Layout) -> u64 {
-        let whole = layout.size().saturating_add(layout.overhang());
-        whole.saturating_sub(self.position & layout.mask())
+    /// The ring's memory from the next record on.
+    #[inline]
+    pub(super) fn rest<'a>(&self, words: &'a [AtomicU64], layout: &Layout) -> &'a [AtomicU64] {
+        let data = self.begin.saturating_add(DATA);
+        let from = data.saturating_add(self.position & layout.mask());
+        let behind = data.saturating_add(layout.size().saturating_add(layout.overhang()));
+        let index = |offset: u64| usize::try_from(offset / 8).unwrap_or(usize::MAX);
+        words.get(index(from)..index(behind)).unwrap_or_default()
     }
 
     /// Goes on behind the next record, which has that length; whether that is within what has been written. If not,
@@ -308,8 +306,9 @@ impl Ring {
     }
 
     /// The time of the next record, ticks: not before the last one's, and not after `now`.
-    pub(super) fn next_time(&self, words: &[AtomicU64], layout: &Layout, now: u64) -> u64 {
-        let time = load(words, self.place(layout).saturating_add(TIME));
+    #[inline]
+    pub(super) fn next_time(&self, rest: &[AtomicU64], now: u64) -> u64 {
+        let time = load(rest, TIME);
         if time.saturating_sub(now) > FUTURE {
             return self.latest;
         }
@@ -334,6 +333,15 @@ impl Ring {
         if self.position.wrapping_sub(self.released) >= layout.size() / 8 {
             self.make_room(words, layout);
         }
+    }
+
+    /// What a slot was last filled with ([`Slot::filled`]).
+    #[inline]
+    pub(super) fn filling(&self, number: u32) -> u64 {
+        let slot = usize::try_from(number)
+            .ok()
+            .and_then(|it| self.slots.get(it));
+        slot.map_or(0, |it| it.filled)
     }
 
     /// The string in a slot; `None` for a number out of range.

@@ -8,6 +8,7 @@ mod array;
 mod assign;
 mod context;
 mod format;
+mod fresh;
 mod integer;
 mod invoke;
 mod keys;
@@ -52,6 +53,7 @@ impl Compiler<'_> {
             predicate: handler.predicate.as_ref().map(|it| compiler.int(it)),
             locals: handler.locals.len(),
             body: compiler.block(&handler.body),
+            needs_fresh: fresh::needs_fresh(handler),
             row: handler.row,
             span: handler.span,
         });

@@ -1,5 +1,6 @@
 //! What is done with aggregations, but for printing them.
 
+use super::super::aggregated::Aggregated;
 use super::super::code::{IntCode, Step};
 use super::super::machine::Run;
 use super::super::table::Full;
@@ -19,10 +20,17 @@ impl Compiler<'_> {
         weight: Option<&IntExpr>,
         span: Span,
     ) -> Step {
+        let has_keys = !keys.is_empty();
         let keys = self.keys(keys);
         let name = self.program.aggregations.get(to.0);
         let name = name.map_or_else(String::new, |it| it.name.clone());
         let full = move |run: &mut Run<'_>| run.fail(Fault::Full(name.clone()), Some(span));
+        if let (IntExpr::Constant(value), None, false) = (value, weight, has_keys) {
+            let value = *value;
+            return Box::new(move |run| {
+                add_to(run.m.aggregations.get_mut(to.0), &[], (value, 1)).map_err(|Full| full(run))
+            });
+        }
         if let (IntExpr::Constant(value), None) = (value, weight) {
             let value = *value;
             return Box::new(move |run| {
@@ -123,15 +131,25 @@ fn add(
     (value, weight): (i64, i64),
 ) -> Result<(), Full> {
     let m = &mut *run.m;
-    let Some(to) = m.aggregations.get_mut(to.0) else {
+    let key = m.keys.get(start..).unwrap_or_default();
+    let result = add_to(m.aggregations.get_mut(to.0), key, (value, weight));
+    m.keys.truncate(start);
+    result
+}
+
+/// Adds a value with its weight to an entry of an aggregation.
+#[inline]
+fn add_to(
+    to: Option<&mut Aggregated>,
+    key: &[u64],
+    (value, weight): (i64, i64),
+) -> Result<(), Full> {
+    let Some(to) = to else {
         return Ok(());
     };
     let keep = &to.keep;
-    let key = m.keys.get(start..).unwrap_or_default();
     let slot = to
         .table
         .value_or_insert(key, to.capacity, || Summary::new(keep));
-    let result = slot.map(|summary| summary.record(keep, value, weight));
-    m.keys.truncate(start);
-    result
+    slot.map(|summary| summary.record(keep, value, weight))
 }
