@@ -7,8 +7,7 @@
 //! A callback puts the arguments where a marker's would be and runs over a nop ([`Agent::sites`]), which the tracer
 //! treats as any marker's site.
 //!
-//! The code is made for the address at which it will lie ([`Agent::assemble`]), behind its data: a page of words
-//! ([`Word`]) in which the tracer writes the addresses of the C API's functions, and a table of names and lines (`places`). Where a code object has its fields is found out in
+//! The code is the same wherever it lies ([`Agent::at`]), behind its data: a page of words ([`Word`]) in which the tracer writes the addresses of the C API's functions, and a table of names and lines (`places`). Where a code object has its fields is found out in
 //! the process. Installing and removing are functions of the agent which the tracer has a thread call where that thread
 //! holds the GIL.
 
@@ -89,15 +88,12 @@ impl From<IcedError> for AssembleError {
 }
 
 impl Agent {
-    /// The agent whose data is at `data` and whose code comes right behind it ([`DATA_LENGTH`]).
+    /// The agent as it is with its data at 0 and its code right behind that ([`DATA_LENGTH`]).
     ///
     /// # Errors
-    /// [`AssembleError`], for an address at which there can be no code.
-    pub fn assemble(data: u64, displaced: Option<&Displaced>) -> Result<Agent, AssembleError> {
-        let at = data
-            .checked_add(DATA_LENGTH)
-            .ok_or_else(|| AssembleError("there is no room behind the data".to_owned()))?;
-        let mut w = Writer::new(data)?;
+    /// None that could occur, but for an address in `displaced` at which there can be no code.
+    pub fn assemble(displaced: Option<&Displaced>) -> Result<Agent, AssembleError> {
+        let mut w = Writer::new()?;
         let mut sites = site::Sites::default();
         let (springboard, landing) = entrance::landing(&mut w)?;
         let shared = site::Shared::write(&mut w)?;
@@ -117,7 +113,7 @@ impl Agent {
         let adopt = displaced
             .map(|it| legacy::adopt(&mut w, &parts.hooks, it))
             .transpose()?;
-        let result = w.finish(at)?;
+        let result = w.finish()?;
         let address = |label: CodeLabel| address_of(&result, label);
         Ok(Agent {
             sites: sites
@@ -135,6 +131,25 @@ impl Agent {
             adopt: adopt.map(address).transpose()?,
             code: result.inner.code_buffer,
         })
+    }
+
+    /// This agent, assembled for 0, with its data at `data`.
+    pub fn at(&self, data: u64) -> Agent {
+        let moved = |address: u64| address.wrapping_add(data);
+        let sites = self.sites.iter();
+        Agent {
+            code: self.code.clone(),
+            sites: sites.map(|(it, site)| (*it, moved(*site))).collect(),
+            springboard: moved(self.springboard),
+            landing: moved(self.landing),
+            install: moved(self.install),
+            remove: moved(self.remove),
+            install_with_gil: moved(self.install_with_gil),
+            remove_with_gil: moved(self.remove_with_gil),
+            queue: moved(self.queue),
+            hooks: self.hooks.map(moved),
+            adopt: self.adopt.map(moved),
+        }
     }
 
     /// Whether the C API has all that is needed: the name of the first function that is missing.

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_red_zone_is_left_alone_and_the_stack_aligned() {
-        let agent = Agent::assemble(0x10_000, None).unwrap();
+        let agent = Agent::assemble(None).unwrap().at(0x10_000);
         for low in 0..16 {
             let mut registers = Registers::default();
             registers.general[RSP] = 0x7fff_0000_1230 + low;

@@ -4,10 +4,13 @@
 //! anything but general registers, and each keeps the stack aligned to 16 bytes where it calls (System V ABI).
 
 use iced_x86::code_asm::*;
-use iced_x86::{BlockEncoderOptions, IcedError};
+use iced_x86::{BlockEncoderOptions, Code, IcedError, Instruction, MemoryOperand, Register};
 
-use super::data::Word;
+use super::data::{DATA_LENGTH, Word};
 use super::function::Function;
+
+/// Where the data is taken to be.
+const DATA: i64 = 0;
 
 /// What writing gives: an error is a mistake in the generator, or an address out of reach.
 pub(super) type Written = Result<(), IcedError>;
@@ -16,7 +19,6 @@ pub(super) type Written = Result<(), IcedError>;
 pub(super) struct Writer {
     /// The assembler.
     pub asm: CodeAssembler,
-    data: u64,
     texts: Vec<(CodeLabel, &'static str)>,
 }
 
@@ -26,11 +28,10 @@ pub(super) const ERROR: i32 = 0;
 pub(super) const LOCAL: i32 = 24;
 
 impl Writer {
-    /// For an agent whose data page will be at this address.
-    pub fn new(data: u64) -> Result<Writer, IcedError> {
+    /// Nothing is written yet.
+    pub fn new() -> Result<Writer, IcedError> {
         Ok(Writer {
             asm: CodeAssembler::new(64)?,
-            data,
             texts: Vec::new(),
         })
     }
@@ -73,7 +74,9 @@ impl Writer {
 
     /// Loads the address of the data page.
     pub fn load_data(&mut self) -> Written {
-        self.asm.mov(rbx, self.data)
+        let data = MemoryOperand::with_base_displ_size(Register::RIP, DATA, 8);
+        let load = Instruction::with2(Code::Lea_r64_m, Register::RBX, data)?;
+        self.asm.add_instruction(load)
     }
 
     /// A word of the data.
@@ -144,14 +147,16 @@ impl Writer {
         self.asm.ret()
     }
 
-    /// Writes the constants behind the code and gives the whole, for this address.
-    pub fn finish(mut self, at: u64) -> Result<CodeAssemblerResult, IcedError> {
+    /// Writes the constants behind the code and gives the whole, as it is behind data at [`DATA`]; it is the same
+    /// wherever both lie.
+    pub fn finish(mut self) -> Result<CodeAssemblerResult, IcedError> {
         for (mut label, text) in std::mem::take(&mut self.texts) {
             self.asm.set_label(&mut label)?;
             let bytes: Vec<u8> = text.bytes().chain([0]).collect();
             self.asm.db(&bytes)?;
         }
         let options = BlockEncoderOptions::RETURN_NEW_INSTRUCTION_OFFSETS;
+        let at = DATA.unsigned_abs().saturating_add(DATA_LENGTH);
         self.asm.assemble_options(at, options)
     }
 }

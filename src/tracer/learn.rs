@@ -16,6 +16,7 @@ use super::table::SpaceId;
 use super::wait::{self, Stop, Waited};
 use super::{Tracer, monotonic, sys};
 use crate::address::RuntimeAddress;
+use crate::fastpath::guard::shield::Shield;
 use crate::process::maps::{self, MappedImage};
 
 /// So often a thread that is just changing its mask is let run on.
@@ -34,8 +35,9 @@ impl Tracer {
         let images = scan.map(|scan| scan.images).unwrap_or_default();
         self.learn_sigtrap(pid, pid);
         self.find_shield(pid);
-        let mut paused = self.pause(space, None);
         let places = mask_changes(&images);
+        self.warm_up();
+        let mut paused = self.pause(space, None);
         for _ in 0..ROUNDS {
             if !self.let_them_finish(&mut paused, &places) {
                 break;
@@ -64,6 +66,13 @@ impl Tracer {
         if armed {
             self.await_shield(pid);
         }
+    }
+
+    /// Uses what makes tables for itself when it is first used: no thread is to wait for that.
+    fn warm_up(&self) {
+        const PUSH: u8 = 0x55;
+        let _ = self.arch.relocate(&[PUSH], 0, 0);
+        let _ = Shield::assemble(0);
     }
 
     /// Threads within a function that changes masks may have done so or not. They are let run on, and stopped again;

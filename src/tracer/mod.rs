@@ -64,6 +64,7 @@ pub use wait::Stop;
 
 use crate::event::{Delivery, Event, EventKind};
 use crate::fastpath::ring::Waker;
+use crate::injected::{Agent, Displaced};
 use crate::plan::{Plan, Point};
 use crate::process::maps::ImageCache;
 use crate::process::proc::ProcFs;
@@ -146,6 +147,8 @@ pub struct Tracer {
     children_until: u64,
     /// Function calls under way, by the thread that makes them.
     calls: FxHashMap<i32, call::Call>,
+    /// The agent that was assembled last, and for which displaced instruction.
+    agent: Option<(Option<Displaced>, Arc<Agent>)>,
     /// Processes in which the agent is to be installed or removed.
     missions: Vec<i32>,
     ticker: Option<injection::Ticker>,
@@ -192,6 +195,7 @@ impl Tracer {
             leaving: false,
             children_until: 0,
             calls: FxHashMap::default(),
+            agent: None,
             missions: Vec::new(),
             ticker: None,
             deferred: VecDeque::new(),

@@ -13,7 +13,8 @@ use super::{Tracer, sys};
 use crate::process::proc::IfFound;
 use crate::process::status::State;
 
-/// So often it is looked for a stop before the tracer sleeps in between.
+/// So often it is looked for a stop before the tracer sleeps in between. What is to stop may wait for this CPU, so it is
+/// let go after each look.
 const LOOKS: u32 = 200;
 /// How long it sleeps then.
 const NAP: Duration = Duration::from_micros(50);
@@ -102,7 +103,7 @@ impl Tracer {
                     return;
                 }
                 match look < LOOKS {
-                    true => std::hint::spin_loop(),
+                    true => std::thread::yield_now(),
                     false => std::thread::sleep(NAP),
                 }
             }

@@ -160,6 +160,12 @@ impl AddressSpace {
         }
     }
 
+    /// Whether it is seen how threads there change what they want of their signals.
+    pub fn watches_signals(&self) -> bool {
+        let mut planted = self.planted.values();
+        planted.any(|it| it.purpose.signals.is_some())
+    }
+
     /// Puts back every byte and counter of the images that are still mapped. `present` is what is mapped now, if
     /// that is known; the rest has gone with its image.
     pub fn restore(&mut self, breakpoint: &[u8], present: Option<&[ImageId]>) -> Residue {

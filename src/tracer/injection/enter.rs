@@ -11,7 +11,6 @@ use crate::process::memory::ProcessMemory;
 use crate::tracer::Tracer;
 use crate::tracer::call::{Call, Target};
 use crate::tracer::remote::{Remote, RemoteError};
-use crate::tracer::sigtrap::find_system_call;
 use crate::tracer::space::{AddressSpace, ImageId, Planted, Purpose};
 use crate::tracer::stopped::StoppedThread;
 use ptpytrace_arch::{Arch, HookStep, ReadMemory};
@@ -182,17 +181,14 @@ impl Tracer {
         let Some(memory) = self.memory_of(pid) else {
             return reason("its memory cannot be opened");
         };
-        let data = self.map_pages(thread, pid, &memory)?;
-        let displaced = self.injection(pid).and_then(|it| it.threads.clone());
-        let displaced = displaced.map(|(_, displaced)| displaced);
-        let agent = match Agent::assemble(data, displaced.as_ref()) {
-            Ok(agent) if agent.code.len() as u64 <= CODE_LENGTH => Arc::new(agent),
-            Ok(_) => return reason("the agent is too long"),
-            Err(error) => return reason(error.to_string()),
-        };
+        let data = self.map_pages(thread, pid)?;
         let Some(injection) = self.injection(pid) else {
             return reason("it is not wanted any more");
         };
+        let agent = Arc::new(injection.assembled.at(data));
+        if agent.code.len() as u64 > CODE_LENGTH {
+            return reason("the agent is too long");
+        }
         let written = memory.write(data, &injection.data).and_then(|()| {
             let code = data.wrapping_add(DATA_LENGTH);
             memory.write(code, &agent.code)
@@ -207,16 +203,11 @@ impl Tracer {
     }
 
     /// Two stretches of memory one behind the other, the first to be written, the second to be run.
-    fn map_pages(
-        &mut self,
-        thread: &StoppedThread,
-        pid: i32,
-        memory: &ProcessMemory,
-    ) -> Result<u64, MapError> {
+    fn map_pages(&mut self, thread: &StoppedThread, pid: i32) -> Result<u64, MapError> {
         if self.is_confined(thread.tid()) {
             return reason("a seccomp filter watches its system calls");
         }
-        let Some(at) = find_system_call(pid, memory, self.arch.system_call()) else {
+        let Some(at) = self.system_call_in(pid) else {
             return reason("no system call instruction is found in it");
         };
         let remote = Remote::begin(thread, self.arch, at)?;
@@ -248,7 +239,6 @@ impl Tracer {
         memory: &ProcessMemory,
     ) {
         let identity = self.identity(pid);
-        let scan = maps::mapped_images(pid, &mut self.cache);
         let mapped = &injection.mapped;
         let image = ImageId::of(mapped);
         self.in_space(pid, |tracer, space| {
@@ -280,7 +270,10 @@ impl Tracer {
             }
             tracer.watch_rivals(space, injection);
             tracer.ledger.processes += u64::from(!before && space.has_probes());
-            if let Ok(scan) = scan {
+            // A thread may be waiting for this: nothing is looked through for a second time.
+            if !space.watches_signals()
+                && let Ok(scan) = maps::mapped_images(pid, &mut tracer.cache)
+            {
                 tracer.watch_signals(space, &scan.images);
             }
         });

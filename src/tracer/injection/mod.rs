@@ -23,7 +23,9 @@ use super::space::{AddressSpace, ImageId, Purpose};
 use super::stopped::StoppedThread;
 use crate::address::RuntimeAddress;
 use crate::cpython::Version;
-use crate::injected::{self, Agent, Displaced, Function, Injected, Markers, Status, Way, Word};
+use crate::injected::{
+    self, Agent, AssembleError, Displaced, Function, Injected, Markers, Status, Way, Word,
+};
 use crate::plan;
 use crate::process::maps::MappedImage;
 use crate::process::memory::ProcessMemory;
@@ -92,6 +94,8 @@ pub struct Injection {
     way: Way,
     /// What a breakpoint on PyEval_AcquireThread covers, and its address: where new threads have to be caught.
     threads: Option<(RuntimeAddress, Displaced)>,
+    /// The agent, for no place yet: a thread that is to get it does not wait for that.
+    assembled: Arc<Agent>,
     /// The data page before anything has happened.
     data: Vec<u8>,
     /// The agent, once it is mapped, and the address of its data.
@@ -212,14 +216,20 @@ impl Tracer {
             let text = format!("{path} does not export {missing}: no markers can be injected");
             return self.outbox.notice(false, text);
         }
+        let threads = (way == Way::Legacy)
+            .then(|| self.new_threads(mapped))
+            .flatten();
+        let assembled = match self.assembled(threads.as_ref().map(|(_, displaced)| displaced)) {
+            Ok(agent) => agent,
+            Err(error) => return self.outbox.notice(false, error.to_string()),
+        };
         space.injection = Some(Box::new(Injection {
             mapped: mapped.clone(),
             objects: objects.cloned(),
             markers,
             way,
-            threads: (way == Way::Legacy)
-                .then(|| self.new_threads(mapped))
-                .flatten(),
+            threads,
+            assembled,
             data: Agent::data(markers, version, &lookup),
             agent: None,
             stage: Stage::Awaited,
@@ -227,6 +237,18 @@ impl Tracer {
             tries: 0,
         }));
         self.watch_entrances(space, mapped);
+    }
+
+    /// The agent; most interpreters need the same.
+    fn assembled(&mut self, displaced: Option<&Displaced>) -> Result<Arc<Agent>, AssembleError> {
+        if let Some((of, agent)) = &self.agent
+            && of.as_ref() == displaced
+        {
+            return Ok(Arc::clone(agent));
+        }
+        let agent = Arc::new(Agent::assemble(displaced)?);
+        self.agent = Some((displaced.cloned(), Arc::clone(&agent)));
+        Ok(agent)
     }
 
     /// Breakpoints where a starting interpreter comes by.
