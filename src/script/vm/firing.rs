@@ -1,7 +1,6 @@
 //! Firings: which handlers run, and what becomes of their errors.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use ptpytrace_arch::{ArgValue, ReadMemory};
 
@@ -204,7 +203,8 @@ impl Engine {
         self.machine.indented = false;
         self.sweep_now_and_then();
         let m = &mut self.machine;
-        let Some(route) = self.routes.of(probe, &mut m.interner) else {
+        let index = self.routes.of(probe, &mut m.interner);
+        let Some(route) = self.routes.get(index) else {
             return;
         };
         if route.fresh {
@@ -226,16 +226,12 @@ impl Engine {
             let stack = &mut m.threads.of(event.tid).python;
             stack.enter(args, &mut m.interner);
         }
-        match &route.handlers {
-            one if one.len() == 1 => {
-                if let Some(handler) = one.first().copied() {
-                    self.run(handler, &firing, out);
-                }
-            }
-            several => {
-                let several = Arc::clone(several);
-                self.run_all(&several, &firing, out);
-            }
+        let mut number = 0;
+        while let Some(handler) = self.routes.handler(index, number)
+            && !self.finished
+        {
+            self.run(handler, &firing, out);
+            number += 1;
         }
         if python == PythonCall::Leave {
             let m = &mut self.machine;

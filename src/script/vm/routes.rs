@@ -28,7 +28,7 @@ pub struct Route {
     /// What it is called.
     pub names: Names,
     /// Which handlers run for it, ascending.
-    pub handlers: Arc<[usize]>,
+    pub handlers: Box<[usize]>,
     /// Whether the variables of the firing are to be as they begin.
     pub fresh: bool,
     /// What it means to a Python call stack.
@@ -66,16 +66,27 @@ impl Routes {
         }
     }
 
-    /// What is known of a probe.
+    /// Where it is known what there is to know of a probe.
     #[inline]
-    pub fn of(&mut self, probe: &Arc<ProbeInfo>, interner: &mut Interner) -> Option<&Route> {
+    pub fn of(&mut self, probe: &Arc<ProbeInfo>, interner: &mut Interner) -> usize {
         let address = address(probe);
         let known = self.last.iter().find(|(last, _)| *last == address);
-        let index = match known {
+        match known {
             Some((_, index)) => *index,
             None => self.find(address, probe, interner),
-        };
+        }
+    }
+
+    /// What is known there.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&Route> {
         self.routes.get(index)
+    }
+
+    /// The handler of that number that runs for the probe.
+    #[inline]
+    pub fn handler(&self, index: usize, number: usize) -> Option<usize> {
+        self.routes.get(index)?.handlers.get(number).copied()
     }
 
     fn find(&mut self, address: usize, probe: &Arc<ProbeInfo>, interner: &mut Interner) -> usize {
