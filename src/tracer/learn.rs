@@ -11,9 +11,10 @@ use ptpytrace_arch::Registers;
 
 use super::pause::Paused;
 use super::sigtrap::{self, Watched};
+use super::state::Phase;
 use super::stopped::StoppedThread;
 use super::table::SpaceId;
-use super::wait::{self, Stop, Waited};
+use super::wait::{self, ChildKind, Stop, Waited};
 use super::{Tracer, monotonic, sys};
 use crate::address::RuntimeAddress;
 use crate::fastpath::guard::shield::Shield;
@@ -23,8 +24,11 @@ use crate::process::maps::{self, MappedImage};
 const ROUNDS: u32 = 4;
 /// How long it is waited for then: it has a few instructions to go.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// For how long (ns) the shield is waited for, and how long it is slept in between.
-const LONGEST: u64 = 50_000_000;
+/// So often a process whose threads stopped for reasons of their own is stopped again for its shield.
+const TRIES: u32 = 8;
+/// For how long (ns) the shield is waited for at most: a busy machine may not let a thread run sooner. And how long it
+/// is slept in between.
+const LONGEST: u64 = 1_000_000_000;
 const LOOK: Duration = Duration::from_micros(50);
 
 impl Tracer {
@@ -37,20 +41,15 @@ impl Tracer {
         self.find_shield(pid);
         let places = mask_changes(&images);
         self.warm_up();
-        let mut paused = self.pause(space, None);
-        for _ in 0..ROUNDS {
-            if !self.let_them_finish(&mut paused, &places) {
+        let mut paused = self.pause_and_shield(pid, space, &places);
+        for _ in 0..TRIES {
+            if !self.may_be_shielded_later(pid, &paused) {
                 break;
             }
+            self.stop_again(&paused);
+            self.go_on(paused);
+            paused = self.pause_and_shield(pid, space, &places);
         }
-        for (tid, pid) in self.table.threads_in(space) {
-            self.learn_sigtrap(pid, tid);
-        }
-        self.know_shield(pid);
-        for (thread, _) in &paused.stops {
-            self.learn_mask(thread);
-        }
-        self.raise_first(&mut paused);
         let new_program = paused.stops.iter().any(|(thread, stop)| {
             let record = self.table.threads.get(&thread.tid());
             *stop == Stop::Exec && record.is_none_or(|record| record.pid == pid)
@@ -62,10 +61,43 @@ impl Tracer {
             self.watch_signals(&mut record, &images);
             self.table.spaces.insert(space, record);
         }
+        self.stop_again(&paused);
         self.go_on(paused);
         if armed {
             self.await_shield(pid);
         }
+    }
+
+    /// Stops all threads, learns their masks, and raises the shield by the first that can.
+    fn pause_and_shield(&mut self, pid: i32, space: SpaceId, places: &[Range<u64>]) -> Paused {
+        let mut paused = self.pause(space, None);
+        for _ in 0..ROUNDS {
+            if !self.let_them_finish(&mut paused, places) {
+                break;
+            }
+        }
+        for (tid, pid) in self.table.threads_in(space) {
+            self.learn_sigtrap(pid, tid);
+        }
+        self.know_shield(pid);
+        for (thread, _) in &paused.stops {
+            self.learn_mask(thread);
+        }
+        // A thread that has ended was told of.
+        paused
+            .stops
+            .retain(|(thread, stop)| *stop != Stop::Trap || self.shield(thread).is_ok());
+        paused
+    }
+
+    /// Whether a process has no shield because its threads stopped for reasons of their own, as one that has just forked:
+    /// such a thread can raise it at its next stop.
+    fn may_be_shielded_later(&self, pid: i32, paused: &Paused) -> bool {
+        let own = |stop: &Stop| {
+            use ChildKind::{Clone, Fork};
+            matches!(stop, Stop::Child(Fork | Clone) | Stop::Signal(_))
+        };
+        self.lacks_shield(pid).is_some() && paused.stops.iter().any(|(_, stop)| own(stop))
     }
 
     /// Uses what makes tables for itself when it is first used: no thread is to wait for that.
@@ -106,26 +138,34 @@ impl Tracer {
         any
     }
 
-    /// Raises the shield by the first thread that can.
-    fn raise_first(&mut self, paused: &mut Paused) {
-        // A thread that has ended was told of.
-        paused
-            .stops
-            .retain(|(thread, stop)| *stop != Stop::Trap || self.shield(thread).is_ok());
+    /// A thread that stopped for a reason of its own, as one that has just forked, has used up what it was told: it is to
+    /// stop once more before it executes anything, and to raise the shield then.
+    fn stop_again(&self, paused: &Paused) {
+        let stops = paused.stops.iter();
+        for (thread, _) in stops.filter(|(_, stop)| !matches!(stop, Stop::Trap | Stop::Group(_))) {
+            let _ = sys::interrupt(thread.tid()); // it may have been killed
+        }
     }
 
-    /// While every thread has signals blocked, as one that waits for its vfork child, there is no shield: before
-    /// breakpoints come it is waited for.
+    /// Before breakpoints come the shield is waited for while a thread may still raise it. One that waits for its vfork
+    /// child does not stop.
     fn await_shield(&mut self, pid: i32) {
         let begun = monotonic();
         let waited = || monotonic().saturating_sub(begun);
-        while self.lacks_shield(pid).is_some() && waited() < LONGEST {
+        while self.may_be_shielded(pid) && waited() < LONGEST {
             match wait::wait(false) {
                 Waited::NoChildren => return,
                 Waited::Interrupted => std::thread::sleep(LOOK),
                 news => self.take_news(news),
             }
         }
+    }
+
+    /// Whether a process lacks a shield and has a thread that runs with SIGTRAP unblocked.
+    fn may_be_shielded(&self, pid: i32) -> bool {
+        let mut threads = self.table.threads.values();
+        self.lacks_shield(pid).is_some()
+            && threads.any(|it| it.pid == pid && it.phase == Phase::Running && !it.blocks_sigtrap)
     }
 
     /// Deals with the stops at once: what comes next takes longer than the program should have to wait.

@@ -80,9 +80,7 @@ impl Tracer {
             injection.silence(memory);
         }
         let residue = space.restore(breakpoint, present.as_deref());
-        if residue.failed.is_empty() {
-            self.protection.undone(space);
-        }
+        space.protected.undone = residue.failed.is_empty();
         if !residue.failed.is_empty() {
             let count = residue.failed.len();
             self.outbox.notice(
@@ -134,6 +132,7 @@ impl Tracer {
         }
         if let Some(thread) = self.unshield_at_parting(thread, signal) {
             self.remove_stub(tid);
+            self.unprotect_at_parting(tid);
             thread.detach(signal);
             self.forget(tid);
         }

@@ -22,6 +22,8 @@ pub struct Protected {
     pub shield: Option<u64>,
     /// No shield can be mapped.
     pub exposed: bool,
+    /// Everything has been put back, for good.
+    pub undone: bool,
 }
 
 impl Protected {
@@ -29,6 +31,7 @@ impl Protected {
     pub fn copy(self) -> Protected {
         Protected {
             watched: false,
+            undone: false,
             ..self
         }
     }
@@ -78,8 +81,8 @@ impl Protection {
         self.check(told);
     }
 
-    /// All changes of an address space have been undone.
-    pub fn undone(&mut self, space: &mut AddressSpace) {
+    /// All changes of an address space have been undone, and nobody is under way on the tracer's behalf there.
+    fn undone(&mut self, space: &mut AddressSpace) {
         if let Some(guard) = &self.guard
             && std::mem::take(&mut space.protected.watched)
         {
@@ -147,6 +150,20 @@ impl Tracer {
         let process = self.table.processes.get(&pid);
         if let Some(space) = process.and_then(|it| self.table.spaces.get_mut(&it.space)) {
             self.protection.copied(from, space);
+        }
+    }
+
+    /// Before a process is let go with its last thread: the guard need not watch over it any longer. Until then a thread
+    /// may be at a breakpoint that is gone already, or on its way back from a call.
+    pub(super) fn unprotect_at_parting(&mut self, tid: i32) {
+        let pid = self.table.threads.get(&tid).map_or(0, |it| it.pid);
+        let process = self.table.processes.get(&pid);
+        if let Some(process) = process.filter(|it| it.threads <= 1)
+            && let Some(space) = self.table.spaces.get_mut(&process.space)
+            && space.protected.undone
+            && space.users <= 1
+        {
+            self.protection.undone(space);
         }
     }
 

@@ -183,3 +183,37 @@ fn an_unshielded_program_is_restored_if_it_survives() {
     let survived = (0..ROUNDS).filter(|round| Round::new().survives(false, 1 + round * 7));
     println!("{} of {ROUNDS} survived", survived.count());
 }
+
+/// A child that was forked when the tracer died may still be traced by it for a while. One that another tracer has is
+/// not touched.
+#[test]
+fn a_child_that_the_dead_tracer_still_has_is_restored() {
+    let code = Round::new().address();
+    let own = nix::unistd::getpid().as_raw();
+    let memory = restore::open(own).expect("its memory");
+    memory.write_all_at(&[0xcc], code).expect("a breakpoint");
+    let child = Round::fork(|| std::thread::sleep(Duration::from_secs(60)));
+    memory.write_all_at(&[0x90], code).expect("the nop");
+    let mut undos = restore::Undos::default();
+    undos.add(vec![Undo::Code {
+        address: code,
+        new: vec![0xcc],
+        old: vec![0x90],
+    }]);
+    let watched = [restore::Watched {
+        key: 0,
+        pid: own,
+        memory,
+        program: restore::program_of(own),
+        undos,
+    }];
+    ptrace::seize(child, ptrace::Options::empty()).expect("seized");
+    let memory = restore::open(child.as_raw()).expect("its memory");
+    let tracer = nix::unistd::gettid().as_raw();
+    restore::restore_others(&watched, 1);
+    assert_eq!(first_byte(&memory, code), Some(0xcc));
+    restore::restore_others(&watched, tracer);
+    assert_eq!(first_byte(&memory, code), Some(0x90));
+    nix::sys::signal::kill(child, nix::sys::signal::SIGKILL).expect("a child");
+    waitpid(child, None).expect("its end");
+}

@@ -19,7 +19,8 @@
 //! - A shielded program survives: threads that were stopped at a breakpoint when the tracer died, threads that run into
 //!   one afterwards, and children that were forked meanwhile, which inherit the handler.
 //! - After the guard's work no breakpoint of a registered address space is left, and no semaphore is raised. So it is in
-//!   children that were forked when the tracer died: they are known by the shield in their memory, or by their parents.
+//!   children that were forked when the tracer died: they are known by the shield in their memory, or by their parents,
+//!   and are searched for over five seconds.
 //! - Threads that were making system calls or calling functions on the tracer's behalf go on as before.
 //! - When the tracer ends by itself it dismisses the guard, and nothing of it is left.
 //!
@@ -32,7 +33,7 @@
 //! - A program that cannot be shielded, because nothing may be injected into it (seccomp, W^X policy), and one that has
 //!   disposed of SIGTRAP itself: by its handler, or by ignoring it, which a breakpoint overrides.
 //! - The time between an attach and the moment in which a thread first has signals unblocked, where that takes longer
-//!   than 50 milliseconds.
+//!   than a second.
 //! - A guard that is killed, too (it has a session and a name of its own, so that signals to the tracer's process group
 //!   and terminal, and `pkill ptpytrace`, do not reach it): threads wait ten seconds, and go on behind the breakpoint.
 //!

@@ -31,7 +31,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts the guard: a process that is no child of this one, in a session of its own.
+    /// Starts the guard: a process that is no child of this one, in a session of its own. To be called by the thread that
+    /// is going to trace.
     ///
     /// # Errors
     /// `Unsupported` when this process has more than one thread, whose locks a fork would leave in whatever state they
@@ -47,7 +48,8 @@ impl Guard {
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
-        child::fork(end.as_raw_fd(), || serve(&end))?;
+        let tracer = nix::unistd::getpid().as_raw();
+        child::fork(end.as_raw_fd(), || serve(&end, tracer))?;
         Ok(Guard {
             line,
             dismissed: false,
@@ -124,6 +126,15 @@ impl Guard {
         }
     }
 
+    /// A line to nobody, and its other end, for tests: a guard can only be started before any thread is.
+    #[cfg(test)]
+    pub fn absent() -> io::Result<(Guard, OwnedFd)> {
+        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+        let (line, end) = socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC)?;
+        let dismissed = false;
+        Ok((Guard { line, dismissed }, end))
+    }
+
     fn send(&self, message: &Message, memory: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let packet = message.encode();
         let descriptors: Vec<RawFd> = memory.iter().map(AsRawFd::as_raw_fd).collect();
@@ -147,7 +158,7 @@ impl Drop for Guard {
 }
 
 /// The guard's life: listens, and when the tracer is gone without a word undoes what it has heard of.
-fn serve(line: &OwnedFd) {
+fn serve(line: &OwnedFd, tracer: i32) {
     let _ = SigSet::all().thread_set_mask(); // SIGKILL and SIGSTOP alone are left
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
@@ -165,7 +176,7 @@ fn serve(line: &OwnedFd) {
         }
     }
     watched.iter().for_each(Watched::restore);
-    restore::restore_others(&watched);
+    restore::restore_others(&watched, tracer);
 }
 
 fn learn(watched: &mut Vec<Watched>, message: Message, memory: Option<File>) {

@@ -10,12 +10,11 @@ use super::message::Undo;
 use super::shield::{self, Shield};
 use crate::process::proc::{IfFound, ProcFs};
 
-/// So many times nothing new must be found before the search for others ends, and how long is waited in between: a
-/// process that is being forked is listed only when its memory has long been copied.
-const QUIET_ROUNDS: usize = 5;
-const PAUSE: Duration = Duration::from_millis(20);
-/// The search ends after so many times in any case.
-const MOST_ROUNDS: usize = 250;
+/// How long (ms) is waited between two searches for others; where one finds any, it begins anew. A process that is being
+/// forked is listed only when its memory has long been copied, on a busy machine seconds later.
+const PAUSES: [u64; 12] = [20, 20, 20, 20, 20, 40, 80, 160, 320, 640, 1280, 2560];
+/// No more searches are made than that.
+const MOST_SEARCHES: usize = 250;
 
 /// The file that a process runs: device and inode.
 pub(super) type ProgramId = (u64, u64);
@@ -55,33 +54,33 @@ impl Undos {
         self.of.values().flat_map(|here| here.iter().rev())
     }
 
-    /// Puts back every byte, then every semaphore, and then tells the shield: only bytes kill.
-    pub fn undo(&self, memory: &File) {
+    /// Puts back every byte, then every semaphore, and then tells the shield: only bytes kill. Whether there was
+    /// anything to do.
+    pub fn undo(&self, memory: &File) -> bool {
         let order: [fn(&Undo) -> bool; 3] = [
             |undo| matches!(undo, Undo::Code { .. }),
             |undo| matches!(undo, Undo::Semaphore { .. }),
             |undo| matches!(undo, Undo::Shield { .. }),
         ];
-        for kind in order {
-            self.each()
-                .filter(|undo| kind(undo))
-                .for_each(|undo| restore(undo, memory));
-        }
+        let undos = order
+            .iter()
+            .flat_map(|kind| self.each().filter(move |undo| kind(undo)));
+        undos.fold(false, |done, undo| restore(undo, memory) | done)
     }
 
-    /// Whether a memory has the shield of this one, which has not been told yet.
-    fn awaited_in(&self, memory: &File) -> bool {
-        let mut shields = self.each().filter_map(|undo| match undo {
+    /// Whether a memory has the shield of this one, and whether that has been told already; `None` where it has not.
+    fn told_in(&self, memory: &File) -> Option<bool> {
+        let shields = self.each().filter_map(|undo| match undo {
             Undo::Shield { address } => Some(*address),
             _ => None,
         });
-        shields.any(|address| {
+        let mut told = shields.filter_map(|address| {
             let mut page = vec![0; shield::LENGTH];
-            let over = usize::try_from(shield::OVER).unwrap_or(0);
-            memory.read_exact_at(&mut page, address).is_ok()
-                && page.get(over) == Some(&0)
-                && Shield::is_at(address, &page)
-        })
+            memory.read_exact_at(&mut page, address).ok()?;
+            let over = page.get(usize::try_from(shield::OVER).ok()?)?;
+            Shield::is_at(address, &page).then_some(*over != 0)
+        });
+        told.next()
     }
 }
 
@@ -92,27 +91,27 @@ impl Watched {
     }
 }
 
-/// What cannot be read or written is gone, or somebody else's.
-fn restore(undo: &Undo, memory: &File) {
+/// Whether there was anything to restore. What cannot be read or written is gone, or somebody else's.
+fn restore(undo: &Undo, memory: &File) -> bool {
     match undo {
         Undo::Code { address, new, old } => {
             let mut now = vec![0; new.len()];
-            if memory.read_exact_at(&mut now, *address).is_ok() && now == *new {
-                let _ = memory.write_all_at(old, *address);
-            }
+            memory.read_exact_at(&mut now, *address).is_ok()
+                && now == *new
+                && memory.write_all_at(old, *address).is_ok()
         }
         Undo::Semaphore { address, raised } => {
             let mut now = [0; 2];
             if memory.read_exact_at(&mut now, *address).is_err() {
-                return;
+                return false;
             }
             let value = u16::from_ne_bytes(now);
-            if let Some(lower) = value.checked_sub(1).filter(|_| value >= *raised) {
-                let _ = memory.write_all_at(&lower.to_ne_bytes(), *address);
-            }
+            let lower = value.checked_sub(1).filter(|_| value >= *raised);
+            lower.is_some_and(|it| memory.write_all_at(&it.to_ne_bytes(), *address).is_ok())
         }
         Undo::Shield { address } => {
             let _ = memory.write_all_at(&[1], address.wrapping_add(shield::OVER));
+            false
         }
     }
 }
@@ -124,66 +123,74 @@ pub(super) fn program_of(pid: i32) -> Option<ProgramId> {
 }
 
 /// Processes that nobody has told the guard of, because they were forked when the tracer died: they have copies of
-/// others' memory. They are known by the shield in it, or else by their parents.
-pub(super) fn restore_others(watched: &[Watched]) {
+/// others' memory. They are known by the shield in it, or else by their parents. The kernel may not have let them go yet:
+/// then they are still traced by `tracer`, which has died.
+pub(super) fn restore_others(watched: &[Watched], tracer: i32) {
     if watched.is_empty() {
         return;
     }
-    let proc = ProcFs::default();
     let spaces = watched.iter().enumerate();
-    let mut family: Vec<(i32, usize)> = spaces.map(|(index, space)| (space.pid, index)).collect();
-    let mut quiet = 0;
-    for _ in 0..MOST_ROUNDS {
-        let before = family.len();
-        for pid in proc.processes().unwrap_or_default() {
-            if family.iter().any(|(known, _)| *known == pid) {
-                continue;
-            }
-            let Some(status) = proc.status(pid).if_found() else {
-                continue;
-            };
-            if status.tracer != 0 {
-                continue; // another tracer has it, with a guard of its own
-            }
-            let Ok(memory) = open(pid) else {
-                continue; // it has ended, or may not be touched
-            };
-            let parent = Some(status.ppid);
-            let Some(index) = origin(pid, &memory, watched, (&family, parent)) else {
-                continue;
-            };
-            family.push((pid, index));
-            if let Some(space) = watched.get(index) {
-                space.undos.undo(&memory);
-            }
+    let mut family: Family = spaces.map(|(index, space)| (space.pid, index)).collect();
+    let mut pauses = PAUSES.iter();
+    for _ in 0..MOST_SEARCHES {
+        if search(watched, &mut family, tracer) {
+            pauses = PAUSES.iter();
         }
-        quiet = if family.len() == before { quiet + 1 } else { 0 };
-        if quiet >= QUIET_ROUNDS {
+        let Some(pause) = pauses.next() else {
             return;
-        }
-        std::thread::sleep(PAUSE);
+        };
+        std::thread::sleep(Duration::from_millis(*pause));
     }
 }
 
-/// Of which address space a process has a copy.
-fn origin(
+/// Processes, and of which address space each has a copy.
+type Family = HashMap<i32, usize>;
+
+/// Restores all copies that can be found; whether there were any with something to undo.
+fn search(watched: &[Watched], family: &mut Family, tracer: i32) -> bool {
+    let proc = ProcFs::default();
+    let mut found = false;
+    for pid in proc.processes().unwrap_or_default() {
+        let Some(status) = proc.status(pid).if_found() else {
+            continue;
+        };
+        if ![0, tracer].contains(&status.tracer) {
+            continue; // another tracer has it, with a guard of its own
+        }
+        let Ok(memory) = open(pid) else {
+            continue; // it has ended, or may not be touched
+        };
+        let parent = family.get(&status.ppid).copied();
+        let Some((index, space)) = origin(pid, &memory, watched, parent) else {
+            continue;
+        };
+        let known = family.insert(pid, index).is_some();
+        let is_due = match space.undos.told_in(&memory) {
+            None => !known, // once: a semaphore is not to be lowered twice
+            Some(told) => !told,
+        };
+        if is_due {
+            found |= space.undos.undo(&memory);
+        }
+    }
+    found
+}
+
+/// Of which address space a process has a copy; `parent` is that of its parent.
+fn origin<'a>(
     pid: i32,
     memory: &File,
-    watched: &[Watched],
-    (family, parent): (&[(i32, usize)], Option<i32>),
-) -> Option<usize> {
-    let parents = family.iter().find(|(known, _)| Some(*known) == parent);
+    watched: &'a [Watched],
+    parent: Option<usize>,
+) -> Option<(usize, &'a Watched)> {
     let program = program_of(pid);
-    let of_parent = parents.map(|(_, index)| *index);
     // A child that has run another program meanwhile has nothing of its parent's.
-    let of_parent = of_parent.filter(|index| {
-        let space = watched.get(*index);
-        space.is_some_and(|space| space.program.is_none() || space.program == program)
-    });
+    let of_parent = parent.and_then(|index| Some((index, watched.get(index)?)));
+    let of_parent =
+        of_parent.filter(|(_, space)| space.program.is_none() || space.program == program);
     of_parent.or_else(|| {
-        watched
-            .iter()
-            .position(|space| space.program == program && space.undos.awaited_in(memory))
+        let mut spaces = watched.iter().enumerate();
+        spaces.find(|(_, space)| space.program == program && space.undos.told_in(memory).is_some())
     })
 }
 

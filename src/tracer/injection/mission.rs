@@ -162,7 +162,14 @@ impl Tracer {
         stop: Stop,
     ) -> Option<StoppedThread> {
         let tid = thread.tid();
-        if self.missions.is_empty() || stop != Stop::Trap || self.calls.contains_key(&tid) {
+        if self.missions.is_empty() || self.calls.contains_key(&tid) {
+            return Some(thread);
+        }
+        if stop != Stop::Trap {
+            let awaited = self.mission(tid).is_some_and(|it| it.awaits_stop());
+            if awaited && !matches!(stop, Stop::Group(_)) {
+                self.summon(tid); // the kernel has let this stop count as the one that was asked for
+            }
             return Some(thread);
         }
         let running = |phase: Phase| matches!(phase, Phase::Running | Phase::Listening);

@@ -9,10 +9,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::space::AddressSpace;
+use super::wait::ChildKind;
 use super::*;
 use crate::event::Seen;
+use crate::fastpath::guard::Guard;
 use crate::plan::{Capture, FunctionPoint, Place, Point, Request, Within};
 use crate::probe::glob::Glob;
+use crate::process::memory::ProcessMemory;
 
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -176,6 +180,42 @@ fn a_child_that_is_found_before_its_parent_tells_of_it() {
     assert_eq!(calls(&deliveries, child), 100);
 }
 
+/// The kernel lets the stop for a fork count as the one that a thread was told to make. Another one has to follow, for the
+/// shield, before breakpoints come.
+#[test]
+fn a_process_that_forks_just_then_has_a_shield_before_it_runs_on() {
+    let code = "import os\nprint('ready', flush=True)\nos.read(0, 1)\n\
+                if (pid := os.fork()) == 0: os._exit(7)\n\
+                os.read(0, 1)\nprint(os.waitpid(pid, 0)[1] >> 8)";
+    let mut target = Target::start(code);
+    let pid = target.pid;
+    let (mut tracer, _deliveries) = tracer();
+    let (guard, end) = Guard::absent().expect("a line");
+    tracer.set_guard(guard);
+    let memory = ProcessMemory::open(pid).expect("it runs");
+    let space = tracer.table.add_space(AddressSpace {
+        memory: Some(Arc::new(memory)),
+        ..AddressSpace::default()
+    });
+    tracer.table.add_process(pid, space, true);
+    tracer.seize_threads(pid).expect("seized");
+    target.go_on();
+    let fork = wait::wait_for(pid, LIMIT);
+    assert!(
+        matches!(fork, Waited::Stopped(_, Stop::Child(_))),
+        "{fork:?}"
+    );
+    tracer.deferred.push_back(fork); // as if it had been told to stop before
+    tracer.learn_signals(pid, space, true);
+    assert!(tracer.is_shielded(pid));
+    drop(end); // nobody is to wait for that
+    tracer.look_through(pid);
+    tracer.tell_start(pid);
+    target.go_on();
+    tracer.run();
+    assert_eq!(target.line(), "7");
+}
+
 /// Stops of the main thread are awaited then; a child's is not one of them.
 #[test]
 fn a_child_that_stops_before_its_parent_tells_of_it_while_an_agent_is_to_be_installed() {
@@ -200,6 +240,39 @@ fn a_child_that_stops_before_its_parent_tells_of_it_while_an_agent_is_to_be_inst
     tracer.stopped(thread, Stop::Trap);
     assert!(tracer.early.contains_key(&child), "it runs on");
     tracer.stopped(parent, fork);
+    tracer.run();
+    assert_eq!(target.line(), "right");
+    assert_eq!(target.line(), "7");
+}
+
+/// The kernel may let the stop for a fork count as the one that was asked for.
+#[test]
+fn a_process_that_forks_just_when_the_agent_is_to_be_installed() {
+    let mut target = Target::start(FORKS);
+    let pid = target.pid;
+    let (mut tracer, _deliveries) = tracer_with(MarkerSource::Injected);
+    tracer.attach(pid).expect("attached");
+    let next = |tracer: &mut Tracer| loop {
+        tracer.tend_missions();
+        match wait::wait_for(pid, Duration::from_millis(1)) {
+            Waited::Stopped(thread, stop) => break (thread, stop),
+            Waited::Interrupted => {}
+            ended => panic!("{ended:?}"),
+        }
+    };
+    let (thread, stop) = next(&mut tracer);
+    assert_eq!(stop, Stop::Trap);
+    thread.resume(0); // as if it had not come to that
+    target.go_on();
+    let (thread, stop) = next(&mut tracer);
+    assert_eq!(stop, Stop::Child(ChildKind::Fork));
+    tracer.stopped(thread, stop);
+    let stop = wait::wait_for(pid, LIMIT / 6);
+    let Waited::Stopped(thread, Stop::Trap) = stop else {
+        panic!("{stop:?}"); // it waits for its child, which waits for the tracer
+    };
+    tracer.stopped(thread, Stop::Trap);
+    assert!(tracer.calls.contains_key(&pid));
     tracer.run();
     assert_eq!(target.line(), "right");
     assert_eq!(target.line(), "7");
